@@ -1,0 +1,69 @@
+"""A service's own database: one engine, and transactions as the only commit points."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from sqlalchemy import Engine, MetaData, create_engine, event, make_url
+from sqlalchemy.orm import Session
+from sqlalchemy.pool import StaticPool
+
+_READ = "atoll_read"
+
+
+class Database:
+    """The engine of one database address, with transactions that write and snapshots that read."""
+
+    def __init__(self, url: str) -> None:
+        self.engine = _engine(url)
+        self._readers = self.engine.execution_options(**{_READ: True})
+
+    @contextmanager
+    def transaction(self) -> Iterator[Session]:
+        """Open a writing transaction: committed at the end, undone when an exception leaves it.
+
+        On SQLite it takes the write lock at once, so that a reader never has to become a writer.
+        """
+        with Session(self.engine, expire_on_commit=False) as session, session.begin():
+            yield session
+
+    @contextmanager
+    def snapshot(self) -> Iterator[Session]:
+        """Open a reading transaction; writers go on meanwhile."""
+        with Session(self._readers, expire_on_commit=False) as session, session.begin():
+            yield session
+
+    def dispose(self) -> None:
+        """Close every connection."""
+        self.engine.dispose()
+
+
+def empty(session: Session, metadata: MetaData) -> None:
+    """Delete every row of every table."""
+    for table in reversed(metadata.sorted_tables):
+        session.execute(table.delete())
+
+
+def _engine(url: str) -> Engine:
+    options: dict[str, Any] = {"pool_pre_ping": True}
+    address = make_url(url)
+    if address.get_backend_name() != "sqlite":
+        return create_engine(url, pool_size=5, max_overflow=10, **options)
+    options = {"connect_args": {"check_same_thread": False, "timeout": 15}}
+    if address.database in (None, "", ":memory:"):
+        options["poolclass"] = StaticPool  # one connection, or each thread sees other tables
+    engine = create_engine(url, **options)
+    event.listen(engine, "connect", _prepare_sqlite)
+    event.listen(engine, "begin", _begin_sqlite)
+    return engine
+
+
+def _prepare_sqlite(connection: Any, _record: Any) -> None:
+    connection.isolation_level = None  # the driver must not begin transactions behind our back
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "busy_timeout=15000"):
+        connection.execute(f"PRAGMA {pragma}")
+
+
+def _begin_sqlite(connection: Any) -> None:
+    reads = connection.get_execution_options().get(_READ)
+    connection.exec_driver_sql("BEGIN" if reads else "BEGIN IMMEDIATE")

@@ -1,0 +1,80 @@
+"""Starts one service: checks its settings, migrates its database, then serves it with Granian."""
+
+import argparse
+import importlib
+import os
+import signal
+import subprocess
+import sys
+from typing import Any
+
+from servicekit import processes
+from servicekit.settings import SettingsError, load
+
+PACKAGE_VARIABLE = "ATOLL_PACKAGE"
+EXIT_SETTINGS = 78  # EX_CONFIG: starting again would not help
+
+
+def application() -> Any:
+    """Create the service named by the environment; Granian calls this in each worker."""
+    processes.end_with_parent(signal.SIGTERM)
+    return importlib.import_module(f"{os.environ[PACKAGE_VARIABLE]}.app").create_app()
+
+
+def check_settings(package: str) -> str:
+    """Load a package's settings and return its database address, or exit with all faults."""
+    name = package.rpartition(".")[2]
+    try:
+        settings = load(importlib.import_module(f"{package}.settings").Settings, name.upper())
+    except SettingsError as error:
+        print(f"{name} cannot start:\n{error}", file=sys.stderr, flush=True)
+        sys.exit(EXIT_SETTINGS)
+    return str(settings.database_url)
+
+
+def migrate(package: str, database_url: str) -> None:
+    """Bring the database up to date in a process that ends, so that its libraries cost no memory."""
+    from servicekit.migrate.pending import is_current
+
+    if is_current(package, database_url):
+        return
+    done = subprocess.run([sys.executable, "-m", "servicekit.migrate", package], check=False)
+    if done.returncode:
+        sys.exit(done.returncode)
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run ``python -m servicekit.serve PACKAGE --port N``."""
+    parser = argparse.ArgumentParser(prog="servicekit.serve", description=__doc__)
+    parser.add_argument("package", help="services.<name> or gateway")
+    parser.add_argument("--host", default="127.0.0.1")
+    parser.add_argument("--port", type=int, required=True)
+    parser.add_argument("--workers", type=int, default=1)
+    parser.add_argument("--interface", choices=("wsgi", "asgi"), default="wsgi")
+    options = parser.parse_args(arguments)
+    if os.environ.get("ATOLL_SUPERVISED"):
+        processes.end_with_parent(signal.SIGTERM)
+    migrate(options.package, check_settings(options.package))
+    os.environ[PACKAGE_VARIABLE] = options.package
+
+    from granian import Granian
+    from granian.constants import HTTPModes, Interfaces
+    from granian.log import LogLevels
+
+    Granian(
+        "servicekit.serve:application",
+        factory=True,
+        address=options.host,
+        port=options.port,
+        interface=Interfaces(options.interface),
+        workers=options.workers,
+        blocking_threads=8 if options.interface == "wsgi" else 1,
+        http=HTTPModes.http1,
+        websockets=False,
+        workers_kill_timeout=10,
+        log_level=LogLevels.warning,
+    ).serve()
+
+
+if __name__ == "__main__":
+    main()
