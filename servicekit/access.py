@@ -33,19 +33,19 @@ class Public:
 
 
 class Scoped:
-    """Callers with an access token for this service that carries the scope."""
+    """Callers with an access token for this service that carries one of the scopes."""
 
-    def __init__(self, scope: str) -> None:
-        self.scope = scope
-        self.label = f"scope {scope}"
+    def __init__(self, scopes: tuple[str, ...]) -> None:
+        self.scopes = scopes
+        self.label = "scope " + " or ".join(scopes)
 
     def check(self) -> None:
         """Verify the bearer token (the gateway did; a service does not take its word for it)."""
         token = verifier().verify(
             bearer(request.headers.get("Authorization")), current_app.config["ATOLL_AUDIENCE"]
         )
-        if self.scope not in token.scopes:
-            raise InsufficientScope(self.scope)
+        if not token.scopes.intersection(self.scopes):
+            raise InsufficientScope(*self.scopes)
         g.atoll_token = token
 
 
@@ -77,9 +77,9 @@ def public(view: F) -> F:
     return mark(Public())(view)
 
 
-def scope(name: str) -> Callable[[F], F]:
-    """Mark a view that needs a token for this service with the scope ``<service>.<verb>``."""
-    return mark(Scoped(name))
+def scope(*names: str) -> Callable[[F], F]:
+    """Mark a view that needs a token for this service with one of the scopes ``<service>.<verb>``."""
+    return mark(Scoped(names))
 
 
 def gateway_only(view: F) -> F:

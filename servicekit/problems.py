@@ -74,9 +74,11 @@ class InsufficientScope(Problem):
 
     slug, title, status = "insufficient-scope", "The token does not allow this", 403
 
-    def __init__(self, needed: str) -> None:
+    def __init__(self, *scopes: str) -> None:
+        needed = " ".join(scopes)
         super().__init__(
-            f"This needs a token with the scope {needed}. Ask for that scope when you get the token.",
+            f"This needs a token with the scope {' or '.join(scopes)}. "
+            "Ask for it when you get the token.",
             headers={
                 "WWW-Authenticate": f'Bearer realm="atoll", error="insufficient_scope", scope="{needed}"'
             },
