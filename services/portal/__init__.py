@@ -1,0 +1,1 @@
+"""The portal: everything a person sees, save signing in and agreeing."""
