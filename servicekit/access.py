@@ -78,7 +78,7 @@ def public(view: F) -> F:
 
 
 def scope(*names: str) -> Callable[[F], F]:
-    """Mark a view that needs a token for this service with one of the scopes ``<service>.<verb>``."""
+    """Mark a view that needs a token for this service with one of these scopes."""
     return mark(Scoped(names))
 
 

@@ -43,6 +43,10 @@ class Corridor:
         self._tokens: dict[tuple[str, str], tuple[float, float, str]] = {}
         self._lock = threading.Lock()
 
+    def close(self) -> None:
+        """Close the connections."""
+        self._http.close()
+
     def token(self, service: str, scope: str) -> str:
         """Return this client's own token for a service, renewed well before it expires."""
         with self._lock:

@@ -80,7 +80,8 @@ class InsufficientScope(Problem):
             f"This needs a token with the scope {' or '.join(scopes)}. "
             "Ask for it when you get the token.",
             headers={
-                "WWW-Authenticate": f'Bearer realm="atoll", error="insufficient_scope", scope="{needed}"'
+                "WWW-Authenticate": 'Bearer realm="atoll", error="insufficient_scope", '
+                f'scope="{needed}"'
             },
             scope=needed,
         )

@@ -33,7 +33,7 @@ def check_settings(package: str) -> str:
 
 
 def migrate(package: str, database_url: str) -> None:
-    """Bring the database up to date in a process that ends, so that its libraries cost no memory."""
+    """Bring the database up to date in a process that ends: its libraries then cost no memory."""
     from servicekit.migrate.pending import is_current
 
     if is_current(package, database_url):
