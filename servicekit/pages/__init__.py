@@ -10,7 +10,7 @@ from urllib.parse import urlencode, urlsplit
 
 import yaml
 from flask import Flask, Response, current_app, make_response, render_template, request, send_file
-from jinja2 import ChoiceLoader, PackageLoader
+from jinja2 import ChoiceLoader, FileSystemLoader, PackageLoader, PrefixLoader
 from markupsafe import Markup, escape
 from werkzeug.security import safe_join
 
@@ -32,18 +32,17 @@ _SHARED = Path(__file__).parent / "static"
 def install_pages(app: Flask, name: str) -> None:
     """Give a service its pages: templates, texts (``templates/texts.yaml``), files, headers.
 
+    A template imports a macro as ``govuk_frontend_jinja/components/button/macro.html``.
     Files of ``static/`` beside the service are served under ``/<name>/static/``, the shared
     stylesheet among them. Every page gets ``t`` (texts), ``lang``, ``direction``, ``url``
     (an address in the page's language) and ``asset`` (an address that changes with the file).
     """
     own = Path(app.root_path)
     app.jinja_env.loader = ChoiceLoader(
-        [PackageLoader("servicekit.pages"), PackageLoader("govuk_frontend_jinja")]
-        if app.jinja_loader is None
-        else [
-            app.jinja_loader,
+        [
+            FileSystemLoader(own / "templates"),
             PackageLoader("servicekit.pages"),
-            PackageLoader("govuk_frontend_jinja"),
+            PrefixLoader({"govuk_frontend_jinja": PackageLoader("govuk_frontend_jinja")}),
         ]
     )
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
