@@ -1,0 +1,123 @@
+"""Runs ``atoll COMMAND`` (also ``python -m atoll``)."""
+
+import argparse
+import os
+import sys
+
+from atoll import exits, home
+from atoll.terminal import complain, say
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the parser of every command."""
+    top = argparse.ArgumentParser(
+        prog="atoll",
+        description="Start, stop and look after the Atoll platform on this machine.",
+        epilog=exits.EXPLAINED,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    shared = argparse.ArgumentParser(add_help=False)
+    shared.add_argument(
+        "--home", metavar="DIR", help="where the platform lives (ATOLL_HOME; default: ./var)"
+    )
+    commands = top.add_subparsers(dest="command", metavar="COMMAND", required=True)
+
+    def add(name: str, text: str) -> argparse.ArgumentParser:
+        return commands.add_parser(name, help=text, description=text, parents=[shared])
+
+    up = add("up", "start everything and stay until Ctrl-C")
+    up.add_argument("--port", type=_port, default=8000, help="the gateway's port (8000)")
+    up.add_argument("--detach", action="store_true", help="return when everything is ready")
+    up.add_argument("--workers", type=_workers, default=1, help="processes of each service (1)")
+    add("down", "stop what `atoll up` started")
+    status = add("status", "show every process, its port and how often it was restarted")
+    status.add_argument("--json", action="store_true")
+    logs = add("logs", "show what the services wrote")
+    logs.add_argument("service", nargs="?", metavar="SERVICE")
+    logs.add_argument("-f", "--follow", action="store_true", help="go on as more is written")
+    reset = add("reset", "put the start state back, in under five seconds")
+    reset.add_argument("--yes", action="store_true", help="do not ask")
+    demo = add("demo", "run the licence journey and tell what each call does")
+    demo.add_argument("--application", metavar="ID", help="the same ID never acts twice")
+    demo.add_argument("--json", action="store_true", help="one JSON object a line")
+    doctor = add("doctor", "name what is wrong with this machine")
+    doctor.add_argument("--port", type=_port, default=8000, help="the port to look at (8000)")
+    credentials = add("credentials", "show the demonstration's people, programs and keys")
+    credentials.add_argument("--json", action="store_true")
+    setup = add("setup", "make keys, passwords and the start state, if there are none")
+    setup.add_argument("--postgres", metavar="HOST", help="PostgreSQL instead of SQLite files")
+    setup.add_argument("--quiet", action="store_true", help=argparse.SUPPRESS)
+    banner = add("banner", "show what a newcomer needs, once everything is ready")
+    banner.add_argument("--command", dest="called", default="atoll", help=argparse.SUPPRESS)
+    return top
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one command and return its exit code."""
+    options = parser().parse_args(arguments)
+    try:
+        return _run(options)
+    except exits.Stop as stop:
+        complain(stop.message)
+        return stop.code
+    except KeyboardInterrupt:
+        return exits.INTERRUPTED
+    except BrokenPipeError:  # `atoll logs | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return exits.DONE
+
+
+def _run(options: argparse.Namespace) -> int:
+    place = home.choose(options.home)
+    if options.command in ("up", "down"):
+        from atoll import up
+
+        if options.command == "down":
+            return up.down(place)
+        return up.up(place, options.port, options.workers, detach=options.detach)
+    if options.command == "setup":
+        from atoll import setup
+
+        place.prepare()
+        made = setup.run(place, options.postgres)
+        if not options.quiet:
+            say("Keys, passwords and the start state are made." if made else "All made already.")
+        return exits.DONE
+    if options.command == "doctor":
+        from atoll import doctor
+
+        return doctor.check(place, options.port)
+    from atoll import commands
+
+    match options.command:
+        case "status":
+            return commands.status(place, as_json=options.json)
+        case "logs":
+            return commands.logs(place, options.service, follow=options.follow)
+        case "reset":
+            return commands.reset(place, yes=options.yes)
+        case "credentials":
+            return commands.show_credentials(place, as_json=options.json)
+        case "banner":
+            return commands.show_banner(place, options.called)
+        case _:
+            extra = ["--json"] if options.json else []
+            if options.application:
+                extra += ["--application", options.application]
+            return commands.demo(place, extra)
+
+
+def _port(text: str) -> int:
+    if not text.isdecimal() or not 1 <= int(text) <= 65535:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a port (1 to 65535)")
+    return int(text)
+
+
+def _workers(text: str) -> int:
+    if not text.isdecimal() or not 1 <= int(text) <= 64:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of workers (1 to 64)")
+    return int(text)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

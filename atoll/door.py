@@ -1,0 +1,115 @@
+"""The platform as the command line sees it: a few HTTP calls to the gateway."""
+
+import base64
+import http.client
+import json
+from typing import Any
+from urllib.parse import urlencode, urlsplit
+
+from atoll.exits import Stop
+
+
+class Unreachable(Exception):
+    """Nothing answered at the gateway's address."""
+
+
+def call(
+    gateway: str,
+    method: str,
+    path: str,
+    *,
+    body: bytes | None = None,
+    headers: dict[str, str] | None = None,
+    timeout_s: float = 5,
+) -> tuple[int, dict[str, Any]]:
+    """Send one request; return the status and the JSON object (empty when it is not one)."""
+    address = urlsplit(gateway)
+    kind = http.client.HTTPSConnection if address.scheme == "https" else http.client.HTTPConnection
+    # our gateway listens on IPv4 loopback in any case; another program may hold the IPv6 one
+    host = "127.0.0.1" if address.hostname == "localhost" else address.hostname or "127.0.0.1"
+    connection = kind(host, address.port, timeout=timeout_s)
+    try:
+        connection.request(
+            method,
+            path,
+            body,
+            {"Host": address.netloc, "Accept": "application/json"} | (headers or {}),
+        )
+        answer = connection.getresponse()
+        content = answer.read()
+    except (OSError, http.client.HTTPException) as error:
+        raise Unreachable(str(error)) from None
+    finally:
+        connection.close()
+    try:
+        document = json.loads(content)
+    except ValueError:
+        document = {}
+    return answer.status, document if isinstance(document, dict) else {}
+
+
+def readiness(gateway: str, timeout_s: float = 2) -> dict[str, str]:
+    """Return each component's state as the gateway sees it; empty when the gateway is away."""
+    try:
+        _, document = call(gateway, "GET", "/readyz", timeout_s=timeout_s)
+    except Unreachable:
+        return {}
+    components = document.get("components")
+    if not isinstance(components, dict):
+        return {}
+    return {
+        name: str(each.get("state")) for name, each in components.items() if isinstance(each, dict)
+    }
+
+
+def is_ready(gateway: str, timeout_s: float = 2) -> bool:
+    """Whether the whole platform answers."""
+    try:
+        return call(gateway, "GET", "/readyz", timeout_s=timeout_s)[0] == 200
+    except Unreachable:
+        return False
+
+
+def operator_token(gateway: str, secret: str) -> str:
+    """Return a token that may operate the platform (client credentials, RFC 6749 4.4)."""
+    form = urlencode(
+        {
+            "grant_type": "client_credentials",
+            "scope": "platform.operate",
+            "resource": "urn:atoll:gateway",
+        }
+    )
+    status, answer = call(
+        gateway,
+        "POST",
+        "/identity/token",
+        body=form.encode(),
+        headers={
+            "Content-Type": "application/x-www-form-urlencoded",
+            "Authorization": "Basic " + base64.b64encode(f"operator:{secret}".encode()).decode(),
+        },
+    )
+    if status != 200:
+        raise Stop(f"identity gave the operator no token: {_reason(answer)} ({status})")
+    return str(answer["access_token"])
+
+
+def reset(gateway: str, token: str) -> None:
+    """Ask the gateway to put every service back to the start state."""
+    status, answer = call(
+        gateway,
+        "POST",
+        "/operate/reset",
+        body=b"",
+        headers={"Authorization": f"Bearer {token}"},
+        timeout_s=30,
+    )
+    if status >= 300:
+        raise Stop(f"The reset did not finish: {_reason(answer)} ({status})")
+
+
+def _reason(answer: dict[str, Any]) -> str:
+    for field in ("detail", "error_description", "title", "error"):
+        if answer.get(field):
+            return str(answer[field])
+    return "no reason was given"
