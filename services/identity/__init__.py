@@ -1,0 +1,1 @@
+"""Identity: people, clients, sign-in, tokens and agreements."""

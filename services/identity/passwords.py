@@ -1,0 +1,61 @@
+"""Passwords: argon2id at OWASP's parameters, few at a time, the same time for unknown people."""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+
+from argon2 import PasswordHasher
+from argon2.exceptions import InvalidHashError, VerificationError
+
+from servicekit.problems import Unavailable
+
+AT_ONCE = 2  # each costs 19 MiB and some 20 ms of a core
+WAITING = 3  # more would hold every thread of the process, and tokens would have to wait
+LONGEST = 128
+
+_hasher = PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)
+
+
+@cache
+def hash_password(password: str) -> str:
+    """Return the argon2id hash of a password, computed once a process for each password.
+
+    Only the start state calls it: its reset must be quick.
+    """
+    return _hasher.hash(password)
+
+
+class Passwords:
+    """Compares passwords with their hashes, at most two at a time."""
+
+    def __init__(self) -> None:
+        self._admitted = threading.BoundedSemaphore(AT_ONCE + WAITING)
+        self._hashing = threading.BoundedSemaphore(AT_ONCE)
+
+    def matches(self, password: str, password_hash: str | None) -> bool:
+        """Whether the password belongs to the hash; None costs the same time and is False.
+
+        Raises Unavailable when more people sign in at this moment than the process can serve.
+        """
+        with self._turn():
+            if len(password) > LONGEST:
+                return False
+            try:
+                _hasher.verify(password_hash or hash_password(""), password)
+            except (VerificationError, InvalidHashError, UnicodeEncodeError):
+                return False
+            return password_hash is not None
+
+    @contextmanager
+    def _turn(self) -> Iterator[None]:
+        if not self._admitted.acquire(blocking=False):
+            raise Unavailable(
+                "Many people are signing in at this moment. Wait a second and try again.",
+                retry_after_s=1,
+            )
+        try:
+            with self._hashing:
+                yield
+        finally:
+            self._admitted.release()

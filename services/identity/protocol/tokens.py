@@ -1,0 +1,94 @@
+"""Which tokens a grant yields: audience (RFC 8707), claims (RFC 9068), ID token (OIDC Core 2)."""
+
+import base64
+import hashlib
+import secrets
+from typing import Any
+
+from authlib.oauth2.rfc6749 import InvalidScopeError
+
+from services.identity.domain import scopes
+from services.identity.domain.subjects import pairwise
+from services.identity.parts import Parts
+from services.identity.protocol.errors import InvalidTarget
+from services.identity.storage.tables import Client, Grant, Person
+
+ACR = "substantial"  # a password and a one-time code
+AMR = ["pwd", "otp", "mfa"]  # RFC 8176
+
+
+def audience(resources: list[str], granted: list[str], *, default: str | None) -> str:
+    """Return the one audience of a token; raises InvalidTarget when it is not clear or not allowed.
+
+    granted: the resources named when the person signed in; empty allows every one.
+    """
+    if len(resources) > 1:
+        raise InvalidTarget("Ask for one resource at a time: a token has one audience.")
+    if not resources and default is None:
+        raise InvalidTarget("Name the service with resource=urn:atoll:<service>.")
+    wanted = resources[0] if resources else str(default)
+    if wanted not in scopes.AUDIENCES:
+        raise InvalidTarget("There is no such resource. Use urn:atoll:<service>.")
+    if granted and resources and wanted not in granted:
+        raise InvalidTarget("This resource was not asked for when the person signed in.")
+    return wanted
+
+
+def scope_for(requested: str, aud: str) -> str:
+    """Return those of the scopes that the audience understands; raises when none is left."""
+    kept = scopes.for_audience(requested.split(), aud)
+    if not kept:
+        raise InvalidScopeError(f"None of the scopes is one of {aud}.")
+    return " ".join(kept)
+
+
+def access_token(
+    parts: Parts, client: Client, scope: str, aud: str, person: Person | None, grant: Grant | None
+) -> str:
+    """Sign an access token for a client itself, or for a person who signed in at it."""
+    now = int(parts.clock.now().timestamp())
+    claims: dict[str, Any] = {
+        "iss": parts.settings.issuer,
+        "sub": client.client_id if person is None else person.sub,
+        "aud": aud,
+        "client_id": client.client_id,
+        "scope": scope,
+        "jti": secrets.token_urlsafe(16),
+        "iat": now,
+        "exp": now + parts.settings.access_token_life_s,
+        "roles": client.roles if person is None else person.roles,
+    }
+    if grant is not None:
+        claims |= {
+            "auth_time": int(grant.auth_time.timestamp()),
+            "acr": ACR,
+            "grant_id": grant.id,
+        }
+    return parts.key.sign(claims, "at+jwt")
+
+
+def id_token(
+    parts: Parts, client: Client, person: Person, grant: Grant, nonce: str | None, bearer: str
+) -> str:
+    """Sign an ID token: who signed in, when and how, for this client alone."""
+    now = int(parts.clock.now().timestamp())
+    half = hashlib.sha256(bearer.encode()).digest()[:16]  # OIDC Core 3.1.3.6
+    claims: dict[str, Any] = {
+        "iss": parts.settings.issuer,
+        "sub": subject_for(parts, client.client_id, person.sub),
+        "aud": client.client_id,
+        "iat": now,
+        "exp": now + parts.settings.access_token_life_s,
+        "auth_time": int(grant.auth_time.timestamp()),
+        "acr": ACR,
+        "amr": AMR,
+        "at_hash": base64.urlsafe_b64encode(half).decode().rstrip("="),
+    }
+    if nonce is not None:
+        claims["nonce"] = nonce
+    return parts.key.sign(claims, "JWT")
+
+
+def subject_for(parts: Parts, client_id: str, sub: str) -> str:
+    """Return the subject that a client knows a person by."""
+    return pairwise(parts.vault.key_for("pairwise"), client_id, sub)

@@ -1,0 +1,92 @@
+"""The start state: demonstration people, clients and one agreement, from the readable seed."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import yaml
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from services.identity.domain.digests import fingerprint
+from services.identity.passwords import hash_password
+from services.identity.settings import Settings
+from services.identity.storage import agreements, feed
+from services.identity.storage.tables import Client, FeedState, Person
+from services.identity.vault import Vault
+
+SEED = Path(__file__).parent / "seed"
+
+
+def is_empty(session: Session) -> bool:
+    """Whether nothing was ever loaded."""
+    return session.scalar(select(FeedState.id)) is None
+
+
+def load(session: Session, settings: Settings) -> None:
+    """Begin a new feed; with a start state, add its people, clients and agreements."""
+    feed.begin(session)
+    given = settings.demonstration
+    vault = Vault(settings.data_key_bytes)
+    for username, person in seed("people.yaml").items():
+        if username in given["people"]:
+            session.add(_person(vault, username, person, given["people"][username]))
+    for client_id, client in seed("clients.yaml").items():
+        if client_id in given["clients"]:
+            added = _client(settings, client_id, client, given["clients"][client_id])
+            session.add(added)
+            feed.append(session, feed.client_event(added))
+    session.flush()
+    for agreement in seed("agreements.yaml"):
+        person, client_id = given["people"].get(agreement["person"]), agreement["client"]
+        if person is not None and client_id in given["clients"]:
+            agreements.give(
+                session,
+                subject=person["sub"],
+                client_id=client_id,
+                purpose=agreement["purpose"],
+                categories=agreement["categories"],
+                now=datetime.now(UTC),
+            )
+
+
+def seed(file: str) -> Any:
+    """Return the content of one seed file."""
+    return yaml.safe_load((SEED / file).read_text(encoding="utf-8"))
+
+
+def _person(vault: Vault, username: str, person: dict[str, Any], given: dict[str, str]) -> Person:
+    return Person(
+        sub=given["sub"],
+        username=username,
+        name=person["name"],
+        name_dv=person["name_dv"],
+        phone=person["phone"],
+        email=person["email"],
+        home_island=person["home_island"],
+        language=person["language"],
+        roles=person.get("roles", []),
+        password_hash=hash_password(given["password"]),
+        totp_secret=vault.seal(given["totp_secret"], given["sub"]),
+        totp_last_step=None,
+    )
+
+
+def _client(
+    settings: Settings, client_id: str, client: dict[str, Any], given: dict[str, str]
+) -> Client:
+    def addresses(field: str) -> list[str]:
+        return [text.format(public=settings.public_url) for text in client.get(field, [])]
+
+    return Client(
+        client_id=client_id,
+        name=client["name"],
+        secret_hash=fingerprint(given["client_secret"]),
+        enabled=True,
+        redirect_uris=addresses("redirect_uris"),
+        post_logout_redirect_uris=addresses("post_logout_redirect_uris"),
+        grant_types=client["grant_types"],
+        scopes=client.get("scopes", []),
+        person_scopes=client.get("person_scopes", []),
+        roles=client.get("roles", []),
+    )
