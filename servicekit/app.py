@@ -3,7 +3,7 @@
 import hmac
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +27,7 @@ def new_app(
     settings: ServiceSettings,
     *,
     folder: Path,
-    ready: Callable[[], None] = lambda: None,
+    ready: Callable[[], Mapping[str, str] | None] = lambda: None,
     reset: Callable[[], None] | None = None,
     verifier: Verifier | None = None,
     http: requests.Session | None = None,
@@ -36,8 +36,9 @@ def new_app(
     """Return an application with everything that services share.
 
     name: the service's folder and URL prefix. folder: where openapi.yaml and templates are.
-    ready: raises when the service cannot work now (its database is away). reset: puts the start
-    state back. show_problem: may answer a Problem as a page; None falls back to problem+json.
+    ready: raises when the service cannot work now (its database is away); may return members for
+    the answer of /readyz. reset: puts the start state back. show_problem: may answer a Problem as
+    a page; None falls back to problem+json.
     """
     log.configure(name)
     app = Flask(name, root_path=str(folder), static_folder=None)
@@ -160,7 +161,11 @@ def from_http(error: HTTPException) -> Problem:
 
 
 def _install_health(
-    app: Flask, name: str, folder: Path, ready: Callable[[], None], reset: Callable[[], None] | None
+    app: Flask,
+    name: str,
+    folder: Path,
+    ready: Callable[[], Mapping[str, str] | None],
+    reset: Callable[[], None] | None,
 ) -> None:
     @app.get("/healthz")
     @access.public
@@ -171,13 +176,13 @@ def _install_health(
     @access.public
     def readyz() -> Response:
         try:
-            ready()
+            members = ready()
         except Problem:
             raise
         except Exception as error:  # noqa: BLE001 (whatever is wrong, this service is not ready)
             logger.warning("not ready", extra={"error": repr(error)})
             raise problems.Unavailable(f"{name} is not ready yet. Try again shortly.") from None
-        return jsonify(status="ready")
+        return jsonify(status="ready", **(members or {}))
 
     contract = folder / "openapi.yaml"
 
