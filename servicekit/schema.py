@@ -21,11 +21,16 @@ def json_body(schema: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def parse(data: bytes) -> Any:
-    """Read strict JSON: UTF-8, no NaN, no key twice. Raises Malformed with the position."""
+    """Read strict JSON: UTF-8, no NaN, no key twice, no lone surrogate (RFC 7493 section 2.1).
+
+    Raises Malformed with the position.
+    """
     try:
-        return json.loads(
-            data.decode("utf-8"), parse_constant=_no_constant, object_pairs_hook=_unique
-        )
+        text = data.decode("utf-8")
+        value = json.loads(text, parse_constant=_no_constant, object_pairs_hook=_unique)
+        if "\\u" in text:  # only an escape can smuggle half a character in
+            json.dumps(value, ensure_ascii=False).encode("utf-8")
+        return value
     except (ValueError, RecursionError) as fault:
         raise Malformed(f"The body is not valid JSON: {fault}.") from None
 
