@@ -1,0 +1,1 @@
+"""The registers service: canonical, append-only, provable lists of facts."""

@@ -1,0 +1,35 @@
+"""The registers application, put together."""
+
+from pathlib import Path
+
+from flask import Flask
+
+from servicekit.app import new_app
+from servicekit.clock import Clock, SystemClock
+from servicekit.database import Database
+from servicekit.settings import load
+from servicekit.tokens import Verifier
+from services.registers import routes, start_state
+from services.registers.settings import Settings
+
+
+def create_app(
+    settings: Settings | None = None,
+    *,
+    database: Database | None = None,
+    verifier: Verifier | None = None,
+    clock: Clock | None = None,
+) -> Flask:
+    """Return the application; the environment is read only when settings is None."""
+    settings = settings or load(Settings, "REGISTERS")
+    database = database or Database(settings.database_url)
+    app = new_app(
+        "registers",
+        settings,
+        folder=Path(__file__).parent,
+        ready=lambda: start_state.check_ready(database),
+        reset=lambda: start_state.reset(settings, database),
+        verifier=verifier,
+    )
+    routes.install(app, database, clock or SystemClock())
+    return app

@@ -1,0 +1,79 @@
+"""The JSON and CSV forms of entries, records and blobs (specification v2, representation)."""
+
+import csv
+import io
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from services.registers.domain.objecthash import multihash
+
+ENTRY_COLUMNS = ("entry-number", "entry-timestamp", "key", "blob-hash")
+
+
+def timestamp(seconds: int) -> str:
+    """Write seconds since 1970 as RFC 3339 in UTC: ``2026-03-03T10:15:00Z``."""
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def entry_json(number: int, seconds: int, key: str, blob_hash: bytes) -> str:
+    """Write an entry as a JSON object."""
+    # a key holds no character that JSON escapes (domain/keys.py)
+    return (
+        f'{{"entry-number":{number},"entry-timestamp":"{timestamp(seconds)}",'
+        f'"key":"{key}","blob-hash":"{multihash(blob_hash)}"}}'
+    )
+
+
+def with_id(identifier: str, content: str) -> str:
+    """Put ``_id`` in front of the members of stored canonical JSON, without reading it again."""
+    return f'{{"_id":"{identifier}",{content[1:]}'
+
+
+def appended_json(
+    entry: str, content: str, size: int, root: bytes, audit_path: Iterable[bytes]
+) -> str:
+    """Write what an append is answered with: entry and item (JSON already), and the proof."""
+    path = ",".join(f'"{multihash(value)}"' for value in audit_path)
+    return (
+        f'{{"entry":{entry},"item":{content},"total-entries":{size},'
+        f'"root-hash":"{multihash(root)}","audit-path":[{path}]}}'
+    )
+
+
+def json_list(objects: Iterable[str]) -> str:
+    """Write a JSON array of objects that are JSON already."""
+    return f"[{','.join(objects)}]"
+
+
+def entries_csv(rows: Iterable[Sequence[Any]]) -> str:
+    """Write entries (number, seconds, key, blob hash) as CSV."""
+    return _csv(
+        ENTRY_COLUMNS,
+        (
+            (number, timestamp(seconds), key, multihash(blob_hash))
+            for number, seconds, key, blob_hash in rows
+        ),
+    )
+
+
+def items_csv(field_names: Sequence[str], rows: Iterable[tuple[str, str]]) -> str:
+    """Write records or blobs (id, canonical JSON) as CSV, fields in the order of the schema."""
+    return _csv(
+        ("_id", *field_names),
+        ((identifier, *_cells(field_names, json.loads(content))) for identifier, content in rows),
+    )
+
+
+def _cells(field_names: Sequence[str], item: Mapping[str, str | list[str]]) -> list[str]:
+    values = (item.get(name, "") for name in field_names)
+    return [";".join(value) if isinstance(value, list) else value for value in values]
+
+
+def _csv(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\r\n")
+    writer.writerow(header)
+    writer.writerows(rows)
+    return text.getvalue()

@@ -1,0 +1,33 @@
+"""Refusals of this service; each is explained for people under /portal/problems."""
+
+from servicekit.problems import Problem
+
+
+class NotCustodian(Problem):
+    """The caller may append, but not to this register."""
+
+    slug, title, status = "not-custodian", "You do not keep this register", 403
+
+
+class IdempotencyKeyNeeded(Problem):
+    """An append came without a usable Idempotency-Key."""
+
+    slug, title, status = "idempotency-key-needed", "An Idempotency-Key is needed", 400
+
+
+class IdempotencyKeyReused(Problem):
+    """The same Idempotency-Key came with another body."""
+
+    slug, title, status = "idempotency-key-reused", "This Idempotency-Key was used before", 409
+
+
+class UnchangedRecord(Problem):
+    """The item says what the record says already."""
+
+    slug, title, status = "unchanged-record", "The record says this already", 409
+
+
+class NoSuchProof(Problem):
+    """A proof was asked for that cannot exist at this size of the log."""
+
+    slug, title, status = "no-such-proof", "There is no such proof", 400

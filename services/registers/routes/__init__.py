@@ -1,0 +1,16 @@
+"""HTTP: the addresses of specification v2 under /registers, and the append."""
+
+from flask import Flask
+
+from servicekit.clock import Clock
+from servicekit.database import Database
+from services.registers.routes import answers, appending, proofs, reading, state
+
+
+def install(app: Flask, database: Database, clock: Clock) -> None:
+    """Give the application its addresses."""
+    app.extensions["registers"] = state.State(database, clock)
+    app.url_map.converters.update(suffix=answers.Suffix, part=answers.Part, key=answers.Key)
+    app.url_map.merge_slashes = False
+    for module in (reading, proofs, appending):
+        app.register_blueprint(module.blueprint)

@@ -1,0 +1,101 @@
+"""The documents that reads are answered with, written from stored rows."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from flask import json
+from sqlalchemy import RowMapping
+
+from services.registers.domain import forms
+from services.registers.domain.items import Field
+from services.registers.routes.answers import JSON
+from services.registers.storage import heads
+
+
+def registers(found: Iterable[RowMapping]) -> str:
+    """Write the list of registers."""
+    return json.dumps({"registers": [_summary(register) for register in found]})
+
+
+def context(register: RowMapping) -> str:
+    """Write the context of a register (specification v2), with members of our own at its end.
+
+    title and description are English, as the specification has one language; ``translations``
+    holds the Dhivehi ones.
+    """
+    document = {
+        "id": register["name"],
+        "title": register["title"]["en"],
+        "description": register["description"]["en"],
+        "custodian": register["custodian"],
+        "licence": register["licence"],
+        "hashing-algorithm": {"codec": "sha2-256", "function-type": 18, "digest-length": 32},
+        "root-hash": heads.root_hash(register),
+        "schema": [_field(field) for field in heads.fields_of(register)],
+        "statistics": {
+            "total-entries": register["size"],
+            "total-records": register["records"],
+            "total-blobs": register["blobs"],
+        },
+        "status": {"start-date": forms.timestamp(register["started"])},
+        "synthetic": register["synthetic"],
+        "source": register["source"],
+        "phase": register["phase"],
+        "updated": forms.timestamp(register["updated"]),
+        "translations": {
+            "dv": {
+                "title": register["title"].get("dv", ""),
+                "description": register["description"].get("dv", ""),
+            }
+        },
+    }
+    return json.dumps(document)
+
+
+def entries(rows: Sequence[Sequence[Any]], kind: str, *, single: bool = False) -> str:
+    """Write entries (number, seconds, key, blob hash), or a single one."""
+    if kind != JSON:
+        return forms.entries_csv(rows)
+    objects = [forms.entry_json(*row) for row in rows]
+    return objects[0] if single else forms.json_list(objects)
+
+
+def items(
+    register: RowMapping, rows: Sequence[tuple[str, str]], kind: str, *, single: bool = False
+) -> str:
+    """Write records or blobs (id, canonical JSON), or a single one."""
+    if kind != JSON:
+        return forms.items_csv([field["id"] for field in register["fields"]], rows)
+    objects = [forms.with_id(*row) for row in rows]
+    return objects[0] if single else forms.json_list(objects)
+
+
+def _summary(register: RowMapping) -> dict[str, Any]:
+    return {
+        "id": register["name"],
+        "title": register["title"],
+        "description": register["description"],
+        "synthetic": register["synthetic"],
+        "source": register["source"],
+        "records": register["records"],
+        "entries": register["size"],
+        "root-hash": heads.root_hash(register),
+        "updated": forms.timestamp(register["updated"]),
+    }
+
+
+def _field(field: Field) -> dict[str, Any]:
+    title, description = field.title or {}, field.description or {}
+    document: dict[str, Any] = {
+        "id": field.id,
+        "datatype": field.datatype,
+        "cardinality": field.cardinality,
+        "title": title.get("en"),
+        "description": description.get("en"),
+        "format": field.format,
+        "register": field.register,
+    }
+    translated = {"title": title.get("dv"), "description": description.get("dv")}
+    dhivehi = {name: words for name, words in translated.items() if words}
+    document["translations"] = {"dv": dhivehi} if dhivehi else None
+    return {name: value for name, value in document.items() if value is not None}

@@ -1,0 +1,172 @@
+"""Reading registers: context, records, entries, blobs, each as JSON or CSV."""
+
+from flask import Blueprint, Response, request
+
+from servicekit.access import public
+from servicekit.problems import Malformed, NotFound
+from services.registers.domain import forms, keys, objecthash
+from services.registers.routes import answers, documents
+from services.registers.routes.answers import CSV, FOREVER, JSON
+from services.registers.routes.state import database, register_or_404
+from services.registers.storage import heads, log
+
+blueprint = Blueprint("reading", __name__, url_prefix="/registers")
+blueprint.after_request(answers.allow_everyone)
+
+
+@blueprint.get("")
+@public
+def list_registers() -> Response:
+    """List every register with its size and tree head."""
+    answers.wanted("", JSON)
+    answers.check_query()
+    with database().snapshot() as session:
+        registers = heads.all_registers(session)
+    return answers.answer(documents.registers(registers))
+
+
+@blueprint.get("/<register>/context<suffix:suffix>")
+@public
+def context(register: str, suffix: str) -> Response:
+    """Describe a register: fields, statistics, tree head."""
+    answers.wanted(suffix, JSON)
+    answers.check_query()
+    with database().snapshot() as session:
+        found = register_or_404(session, register)
+    return answers.answer(documents.context(found))
+
+
+@blueprint.get("/<register>/records<suffix:suffix>")
+@public
+def records(register: str, suffix: str) -> Response:
+    """List records in the order of their keys."""
+    kind, limit = answers.wanted(suffix, JSON, CSV), answers.limit()
+    start = request.args.get("start")
+    if start is not None and not keys.is_key(start):
+        raise Malformed("start is the key of the first record on the page.")
+    with database().snapshot() as session:
+        found = register_or_404(session, register)
+        page = log.records_page(session, found["id"], start, limit)
+    rows = [(key, content) for key, content, _blob_hash in page.rows]
+    response = answers.answer(documents.items(found, rows, kind), kind)
+    path = (register, "records")
+    return answers.link_pages(response, path, suffix, limit, next=page.next, previous=page.previous)
+
+
+@blueprint.get("/<register>/records/<key:key><suffix:suffix>")
+@public
+def record(register: str, key: str, suffix: str) -> Response:
+    """Show one record."""
+    kind = answers.wanted(suffix, JSON, CSV)
+    answers.check_query()
+    with database().snapshot() as session:
+        row = log.find_record(session, register, key) if _findable(register, key) else None
+        if row is None or kind == CSV:
+            found = register_or_404(session, register)
+    if row is None:
+        raise _no_record()
+    body = (
+        forms.with_id(row.key, row.content)
+        if kind == JSON
+        else documents.items(found, [(row.key, row.content)], kind, single=True)
+    )
+    response = answers.answer(body, kind, etag=_etag(row.hash, kind))
+    history = answers.public_path(register, "records", key, "entries")
+    response.headers.add("Link", f'<{history}>; rel="version-history"')
+    return response
+
+
+@blueprint.get("/<register>/records/<key:key>/entries<suffix:suffix>")
+@public
+def record_entries(register: str, key: str, suffix: str) -> Response:
+    """List the entries of one record, oldest first."""
+    kind, limit = answers.wanted(suffix, JSON, CSV), answers.limit()
+    start = answers.number_start()
+    with database().snapshot() as session:
+        found = register_or_404(session, register)
+        if not keys.is_key(key):
+            raise _no_record()
+        page = log.entries_page(session, found["id"], start, limit, key)
+    if not page.rows and page.previous is None:
+        raise _no_record()
+    response = answers.answer(documents.entries(page.rows, kind), kind)
+    path = (register, "records", key, "entries")
+    return answers.link_pages(response, path, suffix, limit, next=page.next, previous=page.previous)
+
+
+@blueprint.get("/<register>/entries<suffix:suffix>")
+@public
+def entries(register: str, suffix: str) -> Response:
+    """List entries, oldest first."""
+    kind, limit = answers.wanted(suffix, JSON, CSV), answers.limit()
+    start = answers.number_start()
+    with database().snapshot() as session:
+        found = register_or_404(session, register)
+        page = log.entries_page(session, found["id"], start, limit)
+    response = answers.answer(documents.entries(page.rows, kind), kind)
+    path = (register, "entries")
+    return answers.link_pages(response, path, suffix, limit, next=page.next, previous=page.previous)
+
+
+@blueprint.get("/<register>/entries/<part:number><suffix:suffix>")
+@public
+def entry(register: str, number: str, suffix: str) -> Response:
+    """Show one entry; it never changes."""
+    kind = answers.wanted(suffix, JSON, CSV)
+    answers.check_query()
+    wanted = answers.number_in_path(number)
+    with database().snapshot() as session:
+        row = log.find_entry(session, register, wanted) if keys.is_name(register) else None
+        if row is None:
+            register_or_404(session, register)
+            raise NotFound("The register has no entry of this number.")
+    return answers.answer(documents.entries([row], kind, single=True), kind, cache=FOREVER)
+
+
+@blueprint.get("/<register>/blobs<suffix:suffix>")
+@public
+def blobs(register: str, suffix: str) -> Response:
+    """List blobs in the order of their hashes."""
+    kind, limit = answers.wanted(suffix, JSON, CSV), answers.limit()
+    text = request.args.get("start")
+    start = None if text is None else objecthash.digest_of(text)
+    if text is not None and start is None:
+        raise Malformed("start is the hash (1220…) of the first blob on the page.")
+    with database().snapshot() as session:
+        found = register_or_404(session, register)
+        page = log.blobs_page(session, found["id"], start, limit)
+    rows = [(objecthash.multihash(digest), content) for digest, content in page.rows]
+    response = answers.answer(documents.items(found, rows, kind), kind)
+    cursors = {
+        relation: None if digest is None else objecthash.multihash(digest)
+        for relation, digest in (("next", page.next), ("previous", page.previous))
+    }
+    return answers.link_pages(response, (register, "blobs"), suffix, limit, **cursors)
+
+
+@blueprint.get("/<register>/blobs/<part:blob_hash><suffix:suffix>")
+@public
+def blob(register: str, blob_hash: str, suffix: str) -> Response:
+    """Show the item with this hash; it never changes."""
+    kind = answers.wanted(suffix, JSON, CSV)
+    answers.check_query()
+    digest = objecthash.digest_of(blob_hash)
+    with database().snapshot() as session:
+        found = register_or_404(session, register)
+        row = log.find_blob(session, register, digest) if digest else None
+    if row is None:
+        raise NotFound("The register has no blob with this hash.")
+    body = documents.items(found, [(blob_hash, row.content)], kind, single=True)
+    return answers.answer(body, kind, etag=_etag(row.hash, kind), cache=FOREVER)
+
+
+def _findable(register: str, key: str) -> bool:
+    return keys.is_name(register) and keys.is_key(key)
+
+
+def _no_record() -> NotFound:
+    return NotFound("The register has no record with this key.")
+
+
+def _etag(digest: bytes, kind: str) -> str:
+    return objecthash.multihash(digest) + ("" if kind == JSON else ".csv")
