@@ -1,0 +1,1 @@
+"""Notify: tells people things by text and email, as the GOV.UK Notify API (v2) does."""

@@ -1,0 +1,54 @@
+"""Puts notify together."""
+
+from datetime import timedelta
+from pathlib import Path
+
+from flask import Flask
+
+from servicekit.app import new_app
+from servicekit.clock import Clock, SystemClock
+from servicekit.database import Database
+from servicekit.settings import load
+from servicekit.tokens import Verifier
+from services.notify import routes
+from services.notify.components import Components
+from services.notify.settings import Settings
+from services.notify.storage import jobs
+from services.notify.vault import Vault
+
+WORKER_IS_AWAY_AFTER = timedelta(seconds=15)
+
+
+def create_app(
+    settings: Settings | None = None,
+    *,
+    database: Database | None = None,
+    verifier: Verifier | None = None,
+    clock: Clock | None = None,
+) -> Flask:
+    """Return the application; reads the environment only when no settings are given."""
+    settings = settings or load(Settings, "NOTIFY")
+    database, clock = database or Database(settings.database_url), clock or SystemClock()
+
+    def ready() -> dict[str, str]:
+        with database.snapshot() as session:
+            seen = jobs.last_beat(session)
+        alive = seen is not None and clock.now() - seen < WORKER_IS_AWAY_AFTER
+        return {"worker": "ready" if alive else "away"}  # away: accepting works, messages wait
+
+    def reset() -> None:
+        from servicekit import migrate  # Alembic costs 12 MB and is needed for this alone
+
+        migrate.reset("services.notify", settings, database)
+
+    app = new_app(
+        "notify",
+        settings,
+        folder=Path(__file__).parent,
+        ready=ready,
+        reset=reset,
+        verifier=verifier,
+    )
+    Components(settings, database, Vault(settings.raw_data_key() or b""), clock).install(app)
+    routes.install(app)
+    return app

@@ -1,0 +1,67 @@
+"""GET /notify/inbox: a person's own messages, for the page that shows them."""
+
+import re
+from typing import Any
+
+from flask import Response, jsonify, request
+
+from servicekit import access
+from servicekit.problems import Malformed, NotFound
+from services.notify.components import components
+from services.notify.domain import language
+from services.notify.routes.blueprint import own
+from services.notify.routes.notifications import moment
+from services.notify.storage import inbox
+from services.notify.storage.inbox import Arrived
+
+CHANNELS = ("sms", "email")
+_MESSAGE_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+
+
+@own.get("/notify/inbox")
+@access.scope("notify.inbox")
+def show_inbox() -> Response:
+    """Return one page of the messages of the person whom the token speaks for."""
+    subject = _person()
+    channel, before = request.args.get("channel"), request.args.get("before")
+    if channel is not None and channel not in CHANNELS:
+        raise Malformed(f"channel must be one of {', '.join(CHANNELS)}.")
+    with components().database.snapshot() as session:
+        found, following = inbox.page(
+            session, subject, channel=channel, before=_id(before) if before else None
+        )
+    response = jsonify(messages=[_shown(message) for message in found], next=following)
+    response.headers["Atoll-Subject"] = subject
+    response.headers["Atoll-Categories"] = "messages"
+    return response
+
+
+def _person() -> str:
+    token = access.token()
+    subject = request.headers.get("Atoll-Subject", token.subject)
+    if not token.is_person or subject != token.subject:
+        raise NotFound("There is no inbox here for this token. Sign in as the person whose it is.")
+    return subject
+
+
+def _id(text: str) -> str:
+    if not _MESSAGE_ID.fullmatch(text):
+        raise Malformed("before must be the id of a message: send the member next of a page.")
+    return text
+
+
+def _shown(message: Arrived) -> dict[str, Any]:
+    private = components().vault.open(f"notification/{message.id}", message.sealed)
+    spoken = language.of(private["body"])
+    return {
+        "id": message.id,
+        "channel": message.channel,
+        "to": private["recipient"],
+        "from": private["from"],
+        "subject": private["subject"],
+        "body": private["body"],
+        "sent_at": moment(message.delivered_at),
+        "service": {"name": message.service_name},
+        "language": spoken,
+        "direction": language.direction(spoken),
+    }

@@ -1,0 +1,5 @@
+"""Tables of notify and the functions that read and write them: the only SQL."""
+
+from services.notify.storage.tables import Base
+
+metadata = Base.metadata

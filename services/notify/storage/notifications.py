@@ -1,0 +1,125 @@
+"""Accepted notifications, with the job and the remembered answer that commit with them."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import CursorResult, delete, insert, select, tuple_
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.orm import Session
+
+from services.notify.storage.tables import Idempotency, Job, Notification
+
+ANSWERS_ARE_KEPT_FOR = timedelta(hours=24)
+PAGE_SIZE = 250
+
+
+@dataclass(frozen=True)
+class Remembered:
+    """What was answered under an Idempotency-Key."""
+
+    body_index: str
+    sealed_answer: bytes
+
+
+def remembered(
+    session: Session, service_id: str, key_index: str, now: datetime
+) -> Remembered | None:
+    """Return the answer given under a key within the last day, or None."""
+    row = session.execute(
+        select(Idempotency.body_index, Idempotency.sealed_answer).where(
+            Idempotency.service_id == service_id,
+            Idempotency.key_index == key_index,
+            Idempotency.created_at > now - ANSWERS_ARE_KEPT_FOR,
+        )
+    ).first()
+    return Remembered(row.body_index, row.sealed_answer) if row else None
+
+
+def remember(
+    session: Session, service_id: str, key_index: str, answer: Remembered, now: datetime
+) -> Remembered | None:
+    """Keep an answer under a key; return the one that another call kept first, or None.
+
+    PostgreSQL waits for a call that holds the key and is not committed yet; SQLite has one writer.
+    """
+    session.execute(
+        delete(Idempotency).where(
+            Idempotency.service_id == service_id,
+            Idempotency.key_index == key_index,
+            Idempotency.created_at <= now - ANSWERS_ARE_KEPT_FOR,
+        )
+    )
+    kept = insert_if_absent(
+        session,
+        Idempotency,
+        service_id=service_id,
+        key_index=key_index,
+        body_index=answer.body_index,
+        sealed_answer=answer.sealed_answer,
+        created_at=now,
+    )
+    return None if kept else remembered(session, service_id, key_index, now)
+
+
+def insert_if_absent(session: Session, table: type[Any], **values: Any) -> bool:
+    """Insert a row unless its primary key is taken; return whether it was inserted."""
+    build = sqlite.insert if session.get_bind().dialect.name == "sqlite" else postgresql.insert
+    done = session.execute(build(table).values(**values).on_conflict_do_nothing())
+    assert isinstance(done, CursorResult)  # noqa: S101 (what SQLAlchemy returns for an insert)
+    return done.rowcount == 1
+
+
+def add(session: Session, now: datetime, **values: Any) -> None:
+    """Store a notification and the job that delivers it."""
+    session.execute(insert(Notification).values(status="created", created_at=now, **values))
+    session.execute(
+        insert(Job).values(
+            kind="deliver", notification_id=values["id"], due_at=now, attempts=0, created_at=now
+        )
+    )
+
+
+def find(session: Session, service_id: str, notification_id: str) -> Notification | None:
+    """Return a notification of the service or None."""
+    return session.scalar(
+        select(Notification).where(
+            Notification.id == notification_id, Notification.service_id == service_id
+        )
+    )
+
+
+def page(
+    session: Session,
+    service_id: str,
+    key_type: str,
+    *,
+    channels: list[str],
+    statuses: list[str],
+    reference_index: str | None,
+    older_than: str | None,
+) -> list[Notification]:
+    """Return the newest notifications made with keys of this type; empty filters let all pass."""
+    query = select(Notification).where(
+        Notification.service_id == service_id, Notification.key_type == key_type
+    )
+    if channels:
+        query = query.where(Notification.channel.in_(channels))
+    if statuses:
+        query = query.where(Notification.status.in_(statuses))
+    if reference_index is not None:
+        query = query.where(Notification.reference_index == reference_index)
+    if older_than is not None:
+        last = find(session, service_id, older_than)
+        if last is None:
+            return []
+        query = query.where(
+            tuple_(Notification.created_at, Notification.id) < (last.created_at, last.id)
+        )
+    newest_first = query.order_by(Notification.created_at.desc(), Notification.id.desc())
+    return list(session.scalars(newest_first.limit(PAGE_SIZE)))
+
+
+def forget_answers(session: Session, now: datetime) -> None:
+    """Delete the remembered answers that are older than a day."""
+    session.execute(delete(Idempotency).where(Idempotency.created_at <= now - ANSWERS_ARE_KEPT_FOR))

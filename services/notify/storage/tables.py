@@ -1,0 +1,205 @@
+"""The tables: who may send, what was accepted, what is still to do, what arrived."""
+
+from datetime import UTC, datetime
+from typing import ClassVar
+
+from sqlalchemy import (
+    JSON,
+    DateTime,
+    Dialect,
+    ForeignKey,
+    Index,
+    LargeBinary,
+    String,
+    TypeDecorator,
+)
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """A moment in UTC, aware in Python on every engine (SQLite forgets the zone)."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Store as UTC."""
+        return value.astimezone(UTC) if value else None
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Read as UTC."""
+        if value is None or value.tzinfo:
+            return value
+        return value.replace(tzinfo=UTC)
+
+
+class Base(DeclarativeBase):
+    """Declares the tables."""
+
+    type_annotation_map: ClassVar = {
+        datetime: UtcDateTime,
+        str: String,
+        bytes: LargeBinary,
+        dict[str, str]: JSON,
+        list[str]: JSON,
+    }
+
+
+class Service(Base):
+    """A department that sends; ``name_id`` is its client id on the platform."""
+
+    __tablename__ = "service"
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    name_id: Mapped[str]
+    name: Mapped[dict[str, str]]
+    is_active: Mapped[bool]
+    country: Mapped[str]
+    permissions: Mapped[list[str]]
+    sms_sender: Mapped[str]
+    email_sender: Mapped[str]
+    created_at: Mapped[datetime]
+
+
+class ApiKey(Base):
+    """A key of a service; its secret must be recoverable (HS256), so it is sealed, not hashed."""
+
+    __tablename__ = "api_key"
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    service_id: Mapped[str] = mapped_column(ForeignKey("service.id"), index=True)
+    name: Mapped[str]
+    key_type: Mapped[str]
+    sealed_secret: Mapped[bytes]
+    created_at: Mapped[datetime]
+    revoked_at: Mapped[datetime | None]
+
+
+class Guest(Base):
+    """A recipient whom a service's team key may reach: its team and its guest list."""
+
+    __tablename__ = "guest"
+
+    service_id: Mapped[str] = mapped_column(ForeignKey("service.id"), primary_key=True)
+    recipient_index: Mapped[str] = mapped_column(primary_key=True)
+
+
+class Template(Base):
+    """One version of a template; the highest version is the present one."""
+
+    __tablename__ = "template"
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    version: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    service_id: Mapped[str] = mapped_column(ForeignKey("service.id"), index=True)
+    type: Mapped[str]
+    name: Mapped[str]
+    subject: Mapped[str | None]
+    body: Mapped[str]
+    is_archived: Mapped[bool]
+    created_by: Mapped[str]
+    created_at: Mapped[datetime]
+
+
+class Notification(Base):
+    """A message that was accepted; ``sealed`` holds everything personal about it."""
+
+    __tablename__ = "notification"
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    service_id: Mapped[str] = mapped_column(ForeignKey("service.id"))
+    key_type: Mapped[str]
+    channel: Mapped[str]
+    template_id: Mapped[str]
+    template_version: Mapped[int]
+    status: Mapped[str]
+    recipient_index: Mapped[str] = mapped_column(index=True)
+    reference_index: Mapped[str | None] = mapped_column(index=True)
+    sealed: Mapped[bytes]
+    fragments: Mapped[int]
+    created_at: Mapped[datetime]
+    sent_at: Mapped[datetime | None]
+    updated_at: Mapped[datetime | None]
+
+    __table_args__ = (Index("notification_newest", "service_id", "key_type", "created_at", "id"),)
+
+
+class Idempotency(Base):
+    """An answer that was given under an Idempotency-Key, for retries within a day."""
+
+    __tablename__ = "idempotency"
+
+    service_id: Mapped[str] = mapped_column(ForeignKey("service.id"), primary_key=True)
+    key_index: Mapped[str] = mapped_column(primary_key=True)
+    body_index: Mapped[str]
+    sealed_answer: Mapped[bytes]
+    created_at: Mapped[datetime] = mapped_column(index=True)
+
+
+class Job(Base):
+    """Something still to do; a lease says which worker has it and until when."""
+
+    __tablename__ = "job"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    kind: Mapped[str]
+    notification_id: Mapped[str] = mapped_column(ForeignKey("notification.id"), index=True)
+    due_at: Mapped[datetime]
+    attempts: Mapped[int]
+    lease_token: Mapped[str | None]
+    lease_until: Mapped[datetime | None]
+    last_error: Mapped[str | None]
+    created_at: Mapped[datetime]
+    done_at: Mapped[datetime | None]
+
+
+Index(
+    "job_due",
+    Job.due_at,
+    Job.id,
+    sqlite_where=Job.done_at.is_(None),
+    postgresql_where=Job.done_at.is_(None),
+)
+
+
+class DeliveryAttempt(Base):
+    """One call to a provider, written before the call is made."""
+
+    __tablename__ = "delivery_attempt"
+
+    notification_id: Mapped[str] = mapped_column(ForeignKey("notification.id"), primary_key=True)
+    number: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    provider: Mapped[str]
+    started_at: Mapped[datetime]
+    finished_at: Mapped[datetime | None]
+    outcome: Mapped[str | None]
+
+
+class InboxMessage(Base):
+    """A message that arrived in the inbox; one row for each notification, whatever happens."""
+
+    __tablename__ = "inbox_message"
+
+    notification_id: Mapped[str] = mapped_column(ForeignKey("notification.id"), primary_key=True)
+    recipient_index: Mapped[str]
+    delivered_at: Mapped[datetime]
+
+    __table_args__ = (Index("inbox_newest", "recipient_index", "delivered_at", "notification_id"),)
+
+
+class PersonAddress(Base):
+    """Where a person of the demonstration is reached."""
+
+    __tablename__ = "person_address"
+
+    subject: Mapped[str] = mapped_column(primary_key=True)
+    recipient_index: Mapped[str] = mapped_column(primary_key=True)
+
+
+class WorkerBeat(Base):
+    """When a worker was last seen."""
+
+    __tablename__ = "worker_beat"
+
+    worker: Mapped[str] = mapped_column(primary_key=True)
+    seen_at: Mapped[datetime]
