@@ -10,7 +10,7 @@ from sqlalchemy import text
 
 from servicekit import migrate
 from servicekit.database import Database
-from servicekit.migrate.pending import is_current
+from servicekit.pending import is_current
 from servicekit.settings import ServiceSettings
 from tests.conftest import GATEWAY_KEY
 
