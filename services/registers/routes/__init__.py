@@ -10,7 +10,8 @@ from services.registers.routes import answers, appending, proofs, reading, state
 def install(app: Flask, database: Database, clock: Clock) -> None:
     """Give the application its addresses."""
     app.extensions["registers"] = state.State(database, clock)
-    app.url_map.converters.update(suffix=answers.Suffix, part=answers.Part, key=answers.Key)
+    app.url_map.converters["key"] = answers.Key
+    app.wsgi_app = answers.SuffixOff(app.wsgi_app)  # type: ignore[assignment,method-assign]
     app.url_map.merge_slashes = False
     for module in (reading, proofs, appending):
         app.register_blueprint(module.blueprint)

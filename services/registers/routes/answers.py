@@ -2,7 +2,8 @@
 
 import hashlib
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
 from urllib.parse import quote, urlencode
 
 from flask import Response, current_app, request
@@ -11,24 +12,34 @@ from werkzeug.routing import BaseConverter
 from servicekit.problems import Malformed, NotAcceptable, NotFound
 from services.registers.problems import NoSuchProof
 
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+
 JSON, CSV = "application/json", "text/csv;charset=UTF-8"
 SUFFIXES = {".json": JSON, ".csv": CSV}
+_SUFFIX = "registers.suffix"
 FOREVER = "public, max-age=31536000, immutable"
 FRESH = "public, no-cache"  # keep it, but ask each time whether it changed
 DEFAULT_LIMIT, MAX_LIMIT = 100, 5000
 _NUMBER = re.compile(r"[1-9][0-9]{0,17}")
 
 
-class Suffix(BaseConverter):
-    """The format at the end of an address: ``.json``, ``.csv`` or nothing."""
+class SuffixOff:
+    """Takes ``.json`` or ``.csv`` off the end of an address and notes it in the environment.
 
-    regex = r"(?:\.json|\.csv)?"
+    So each address is routed once, whatever format is asked for.
+    """
 
+    def __init__(self, application: "WSGIApplication") -> None:
+        self._application = application
 
-class Part(BaseConverter):
-    """One segment of an address, without its suffix."""
-
-    regex = r"[^/]+?"
+    def __call__(self, environ: "WSGIEnvironment", start: "StartResponse") -> Iterable[bytes]:
+        """Pass the request on."""
+        path = environ.get("PATH_INFO", "")
+        suffix = next((suffix for suffix in SUFFIXES if path.endswith(suffix)), "")
+        if suffix and path.startswith("/registers/") and path != "/registers/openapi.json":
+            environ["PATH_INFO"], environ[_SUFFIX] = path.removesuffix(suffix), suffix
+        return self._application(environ, start)
 
 
 class Key(BaseConverter):
@@ -38,12 +49,12 @@ class Key(BaseConverter):
     part_isolating = False
 
 
-def wanted(suffix: str, *available: str) -> str:
+def wanted(*available: str) -> str:
     """Return the content type to answer with: the suffix beats the Accept header.
 
     Raises NotAcceptable when neither names one that is available.
     """
-    if suffix:
+    if suffix := _suffix():
         chosen = SUFFIXES[suffix] if SUFFIXES[suffix] in available else None
     elif not request.accept_mimetypes:
         chosen = available[0]
@@ -121,17 +132,19 @@ def public_path(*parts: str) -> str:
     return f"{current_app.config['ATOLL_SETTINGS'].public_url}/registers/{path}"
 
 
-def link_pages(
-    response: Response, path: Sequence[str], suffix: str, size: int, **starts: object
-) -> Response:
+def link_pages(response: Response, path: Sequence[str], size: int, **starts: object) -> Response:
     """Add a Link to the next and previous page (RFC 8288); a start of None means no such page."""
     for relation, start in starts.items():
         if start is not None:
             query = urlencode({"start": start, "limit": size})
             response.headers.add(
-                "Link", f'<{public_path(*path)}{suffix}?{query}>; rel="{relation}"'
+                "Link", f'<{public_path(*path)}{_suffix()}?{query}>; rel="{relation}"'
             )
     return response
+
+
+def _suffix() -> str:
+    return str(request.environ.get(_SUFFIX, ""))
 
 
 def allow_everyone(response: Response) -> Response:

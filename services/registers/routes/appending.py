@@ -7,10 +7,10 @@ from flask import Blueprint, Response, request
 from servicekit import access
 from servicekit.access import scope
 from servicekit.schema import json_body
+from services.registers import minting
 from services.registers.problems import IdempotencyKeyNeeded, NotCustodian
 from services.registers.routes import answers
 from services.registers.routes.state import clock, database, register_or_404
-from services.registers.storage import minting
 
 blueprint = Blueprint("appending", __name__, url_prefix="/registers")
 

@@ -16,22 +16,22 @@ blueprint = Blueprint("proofs", __name__, url_prefix="/registers/<register>/proo
 blueprint.after_request(answers.allow_everyone)
 
 
-@blueprint.get("/register<suffix:suffix>")
+@blueprint.get("/register")
 @public
-def register_proof(register: str, suffix: str) -> Response:
+def register_proof(register: str) -> Response:
     """Show the tree head and the number of entries below it."""
-    _only_json(suffix)
+    _only_json()
     with database().snapshot() as session:
         found = register_or_404(session, register)
     head = {"root-hash": heads.root_hash(found), "total-entries": found["size"]}
     return answers.answer(json.dumps(head))
 
 
-@blueprint.get("/entries/<part:number>/<part:size><suffix:suffix>")
+@blueprint.get("/entries/<number>/<size>")
 @public
-def entry_proof(register: str, number: str, size: str, suffix: str) -> Response:
+def entry_proof(register: str, number: str, size: str) -> Response:
     """Show the audit path of an entry in the tree of the first ``size`` entries."""
-    _only_json(suffix)
+    _only_json()
     with database().snapshot() as session:
         found = register_or_404(session, register)
         total = answers.number_in_proof(size, 1, found["size"], "size of the log")
@@ -40,11 +40,11 @@ def entry_proof(register: str, number: str, size: str, suffix: str) -> Response:
     return _path(merkle.inclusion_proof(leaves, wanted - 1))
 
 
-@blueprint.get("/consistency/<part:old>/<part:new><suffix:suffix>")
+@blueprint.get("/consistency/<old>/<new>")
 @public
-def consistency_proof(register: str, old: str, new: str, suffix: str) -> Response:
+def consistency_proof(register: str, old: str, new: str) -> Response:
     """Show that the log of ``new`` entries only appended to the log of ``old`` entries."""
-    _only_json(suffix)
+    _only_json()
     with database().snapshot() as session:
         found = register_or_404(session, register)
         new_size = answers.number_in_proof(new, 1, found["size"], "newer size")
@@ -53,8 +53,8 @@ def consistency_proof(register: str, old: str, new: str, suffix: str) -> Respons
     return _path(merkle.consistency_proof(leaves, old_size))
 
 
-def _only_json(suffix: str) -> None:
-    answers.wanted(suffix, JSON)
+def _only_json() -> None:
+    answers.wanted(JSON)
     answers.check_query()
 
 

@@ -18,29 +18,29 @@ blueprint.after_request(answers.allow_everyone)
 @public
 def list_registers() -> Response:
     """List every register with its size and tree head."""
-    answers.wanted("", JSON)
+    answers.wanted(JSON)
     answers.check_query()
     with database().snapshot() as session:
         registers = heads.all_registers(session)
     return answers.answer(documents.registers(registers))
 
 
-@blueprint.get("/<register>/context<suffix:suffix>")
+@blueprint.get("/<register>/context")
 @public
-def context(register: str, suffix: str) -> Response:
+def context(register: str) -> Response:
     """Describe a register: fields, statistics, tree head."""
-    answers.wanted(suffix, JSON)
+    answers.wanted(JSON)
     answers.check_query()
     with database().snapshot() as session:
         found = register_or_404(session, register)
     return answers.answer(documents.context(found))
 
 
-@blueprint.get("/<register>/records<suffix:suffix>")
+@blueprint.get("/<register>/records")
 @public
-def records(register: str, suffix: str) -> Response:
+def records(register: str) -> Response:
     """List records in the order of their keys."""
-    kind, limit = answers.wanted(suffix, JSON, CSV), answers.limit()
+    kind, limit = answers.wanted(JSON, CSV), answers.limit()
     start = request.args.get("start")
     if start is not None and not keys.is_key(start):
         raise Malformed("start is the key of the first record on the page.")
@@ -50,14 +50,14 @@ def records(register: str, suffix: str) -> Response:
     rows = [(key, content) for key, content, _blob_hash in page.rows]
     response = answers.answer(documents.items(found, rows, kind), kind)
     path = (register, "records")
-    return answers.link_pages(response, path, suffix, limit, next=page.next, previous=page.previous)
+    return answers.link_pages(response, path, limit, next=page.next, previous=page.previous)
 
 
-@blueprint.get("/<register>/records/<key:key><suffix:suffix>")
+@blueprint.get("/<register>/records/<key:key>")
 @public
-def record(register: str, key: str, suffix: str) -> Response:
+def record(register: str, key: str) -> Response:
     """Show one record."""
-    kind = answers.wanted(suffix, JSON, CSV)
+    kind = answers.wanted(JSON, CSV)
     answers.check_query()
     with database().snapshot() as session:
         row = log.find_record(session, register, key) if _findable(register, key) else None
@@ -76,11 +76,11 @@ def record(register: str, key: str, suffix: str) -> Response:
     return response
 
 
-@blueprint.get("/<register>/records/<key:key>/entries<suffix:suffix>")
+@blueprint.get("/<register>/records/<key:key>/entries")
 @public
-def record_entries(register: str, key: str, suffix: str) -> Response:
+def record_entries(register: str, key: str) -> Response:
     """List the entries of one record, oldest first."""
-    kind, limit = answers.wanted(suffix, JSON, CSV), answers.limit()
+    kind, limit = answers.wanted(JSON, CSV), answers.limit()
     start = answers.number_start()
     with database().snapshot() as session:
         found = register_or_404(session, register)
@@ -91,28 +91,28 @@ def record_entries(register: str, key: str, suffix: str) -> Response:
         raise _no_record()
     response = answers.answer(documents.entries(page.rows, kind), kind)
     path = (register, "records", key, "entries")
-    return answers.link_pages(response, path, suffix, limit, next=page.next, previous=page.previous)
+    return answers.link_pages(response, path, limit, next=page.next, previous=page.previous)
 
 
-@blueprint.get("/<register>/entries<suffix:suffix>")
+@blueprint.get("/<register>/entries")
 @public
-def entries(register: str, suffix: str) -> Response:
+def entries(register: str) -> Response:
     """List entries, oldest first."""
-    kind, limit = answers.wanted(suffix, JSON, CSV), answers.limit()
+    kind, limit = answers.wanted(JSON, CSV), answers.limit()
     start = answers.number_start()
     with database().snapshot() as session:
         found = register_or_404(session, register)
         page = log.entries_page(session, found["id"], start, limit)
     response = answers.answer(documents.entries(page.rows, kind), kind)
     path = (register, "entries")
-    return answers.link_pages(response, path, suffix, limit, next=page.next, previous=page.previous)
+    return answers.link_pages(response, path, limit, next=page.next, previous=page.previous)
 
 
-@blueprint.get("/<register>/entries/<part:number><suffix:suffix>")
+@blueprint.get("/<register>/entries/<number>")
 @public
-def entry(register: str, number: str, suffix: str) -> Response:
+def entry(register: str, number: str) -> Response:
     """Show one entry; it never changes."""
-    kind = answers.wanted(suffix, JSON, CSV)
+    kind = answers.wanted(JSON, CSV)
     answers.check_query()
     wanted = answers.number_in_path(number)
     with database().snapshot() as session:
@@ -123,11 +123,11 @@ def entry(register: str, number: str, suffix: str) -> Response:
     return answers.answer(documents.entries([row], kind, single=True), kind, cache=FOREVER)
 
 
-@blueprint.get("/<register>/blobs<suffix:suffix>")
+@blueprint.get("/<register>/blobs")
 @public
-def blobs(register: str, suffix: str) -> Response:
+def blobs(register: str) -> Response:
     """List blobs in the order of their hashes."""
-    kind, limit = answers.wanted(suffix, JSON, CSV), answers.limit()
+    kind, limit = answers.wanted(JSON, CSV), answers.limit()
     text = request.args.get("start")
     start = None if text is None else objecthash.digest_of(text)
     if text is not None and start is None:
@@ -141,14 +141,14 @@ def blobs(register: str, suffix: str) -> Response:
         relation: None if digest is None else objecthash.multihash(digest)
         for relation, digest in (("next", page.next), ("previous", page.previous))
     }
-    return answers.link_pages(response, (register, "blobs"), suffix, limit, **cursors)
+    return answers.link_pages(response, (register, "blobs"), limit, **cursors)
 
 
-@blueprint.get("/<register>/blobs/<part:blob_hash><suffix:suffix>")
+@blueprint.get("/<register>/blobs/<blob_hash>")
 @public
-def blob(register: str, blob_hash: str, suffix: str) -> Response:
+def blob(register: str, blob_hash: str) -> Response:
     """Show the item with this hash; it never changes."""
-    kind = answers.wanted(suffix, JSON, CSV)
+    kind = answers.wanted(JSON, CSV)
     answers.check_query()
     digest = objecthash.digest_of(blob_hash)
     with database().snapshot() as session:

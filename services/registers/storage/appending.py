@@ -10,7 +10,6 @@ from sqlalchemy.orm import Session
 from servicekit import merkle
 from services.registers.domain import forms, objecthash
 from services.registers.domain.items import Item
-from services.registers.problems import UnchangedRecord
 from services.registers.storage.heads import peaks_of
 from services.registers.storage.tables import Blob, Entry, Head, Record, Register, core
 
@@ -30,21 +29,18 @@ class Appended:
 def append_entries(session: Session, head: RowMapping, items: Sequence[Item], at: int) -> Appended:
     """Append items to the log of a register that ``lock_register`` returned.
 
-    at: seconds since 1970; an entry is never dated before the one it follows. Raises
-    UnchangedRecord when an item says what the latest entry of its key says already.
+    at: seconds since 1970; an entry is never dated before the one it follows.
     """
     register_id, size = head["id"], head["size"]
     at = max(at, head["updated"])
     timestamp = forms.timestamp(at)
     blobs = _blob_numbers(session, head, items)
-    current = _current_blobs(session, head, items)
-    old_keys, records, entries = set(current), {}, []
+    old_keys = _known_keys(session, head, items)
+    records: dict[str, dict[str, Any]] = {}
+    entries = []
     peaks = before = peaks_of(head)
     for number, item in enumerate(items, start=size + 1):
         blob = blobs[item.blob_hash]
-        if current.get(item.key) == blob:
-            raise UnchangedRecord(f"The record {item.key} says this already. Nothing was appended.")
-        current[item.key] = blob
         digest = objecthash.entry_hash(number, item.key, timestamp, item.blob_hash)
         before, peaks = peaks, merkle.push(peaks, number - 1, merkle.leaf_hash(digest))
         records[item.key] = {"key": item.key, "number": number, "blob": blob}
@@ -123,17 +119,16 @@ def _blob_numbers(session: Session, head: RowMapping, items: Sequence[Item]) -> 
     return numbers | {row["hash"]: row["number"] for row in rows}
 
 
-def _current_blobs(session: Session, head: RowMapping, items: Sequence[Item]) -> dict[str, int]:
+def _known_keys(session: Session, head: RowMapping, items: Sequence[Item]) -> set[str]:
     if not head["records"]:
-        return {}
-    found: dict[str, int] = {}
+        return set()
+    found: set[str] = set()
     for keys in _chunks(list({item.key for item in items})):
-        rows = session.execute(
-            select(Record.key, Record.blob).where(
-                Record.register_id == head["id"], Record.key.in_(keys)
+        found |= set(
+            session.scalars(
+                select(Record.key).where(Record.register_id == head["id"], Record.key.in_(keys))
             )
         )
-        found |= {row.key: row.blob for row in rows}
     return found
 
 

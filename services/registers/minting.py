@@ -10,8 +10,8 @@ from sqlalchemy.orm import Session
 from servicekit.problems import Invalid, NotFound
 from services.registers.domain import forms, items
 from services.registers.domain.items import Item
-from services.registers.problems import IdempotencyKeyReused
-from services.registers.storage import appending, heads
+from services.registers.problems import IdempotencyKeyReused, UnchangedRecord
+from services.registers.storage import appending, heads, log
 from services.registers.storage.tables import Answer
 
 
@@ -55,6 +55,11 @@ def append_once(session: Session, asked: Asked, now: int) -> Answer:
         return told
     if faults := appending.missing_references(session, asked.item):
         raise Invalid("Nothing was appended: a reference leads nowhere.", errors=faults)
+    record = log.find_record(session, asked.register, asked.item.key)
+    if record is not None and record.hash == asked.item.blob_hash:
+        raise UnchangedRecord(
+            f"The record {asked.item.key} says this already. Nothing was appended."
+        )
     told = _append(session, head, asked, now)
     session.add(told)
     return told
