@@ -181,7 +181,7 @@ def reset(place: Home, *, yes: bool) -> int:
 def demo(place: Home, arguments: list[str]) -> int:
     """Run the licence journey as its own program, with the credentials on its standard input."""
     address = running_address(place)
-    found = json.dumps({**credentials(place), "gateway": address})
+    found = json.dumps(credentials(place))
     example = CHECKOUT / "examples" / "vessel_licence.py"
     if not example.is_file():
         raise Stop(f"{example} is missing.")
@@ -191,7 +191,7 @@ def demo(place: Home, arguments: list[str]) -> int:
             input=found,
             text=True,
             check=False,
-            env={**os.environ, "ATOLL_CREDENTIALS": "-"},
+            env={**os.environ, "ATOLL_CREDENTIALS": "-", "ATOLL_GATEWAY_URL": address},
         )
     except KeyboardInterrupt:
         complain("Stopped. Run it again with the same --application and nothing is done twice.")

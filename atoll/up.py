@@ -61,7 +61,7 @@ def make_plans(place: Home, port: int, workers: int) -> list[Plan]:
             if component is not GATEWAY:
                 arguments += ["--workers", str(workers)]
         if component is GATEWAY:
-            environment["GATEWAY_UPSTREAMS"] = " ".join(
+            environment["GATEWAY_UPSTREAMS"] = ",".join(
                 f"{name}=http://127.0.0.1:{number}" for name, number in ports.items()
             )
         if component.name == "portal":
