@@ -14,7 +14,7 @@ from services.notify.routes.notifications import moment
 from services.notify.storage import inbox
 from services.notify.storage.inbox import Arrived
 
-CHANNELS = ("sms", "email")
+CHANNELS = ("sms", "email", "letter")
 _MESSAGE_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
