@@ -34,28 +34,27 @@ class Passwords:
         self._hashing = threading.BoundedSemaphore(AT_ONCE)
 
     def matches(self, password: str, password_hash: str | None) -> bool:
-        """Whether the password belongs to the hash; None costs the same time and is False.
+        """Whether the password belongs to the hash; None costs the same time and is False."""
+        given = password if len(password) <= LONGEST else ""
+        with self._hashing:
+            try:
+                _hasher.verify(password_hash or hash_password(""), given)
+            except (VerificationError, InvalidHashError, UnicodeEncodeError):
+                return False
+        return password_hash is not None and given == password
+
+    @contextmanager
+    def turn(self) -> Iterator[None]:
+        """Let a few sign-ins in at a time.
 
         Raises Unavailable when more people sign in at this moment than the process can serve.
         """
-        with self._turn():
-            if len(password) > LONGEST:
-                return False
-            try:
-                _hasher.verify(password_hash or hash_password(""), password)
-            except (VerificationError, InvalidHashError, UnicodeEncodeError):
-                return False
-            return password_hash is not None
-
-    @contextmanager
-    def _turn(self) -> Iterator[None]:
         if not self._admitted.acquire(blocking=False):
             raise Unavailable(
                 "Many people are signing in at this moment. Wait a second and try again.",
                 retry_after_s=1,
             )
         try:
-            with self._hashing:
-                yield
+            yield
         finally:
             self._admitted.release()

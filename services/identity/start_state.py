@@ -1,6 +1,7 @@
 """The start state: demonstration people, clients and one agreement, from the readable seed."""
 
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +51,7 @@ def load(session: Session, settings: Settings) -> None:
             )
 
 
+@cache
 def seed(file: str) -> Any:
     """Return the content of one seed file."""
     return yaml.safe_load((SEED / file).read_text(encoding="utf-8"))

@@ -1,10 +1,25 @@
-"""How long an account waits after wrong passwords: longer each time, but never locked."""
+"""What a person types to sign in, and how long an account waits after wrong tries."""
 
+from dataclasses import dataclass
 from datetime import timedelta
 
 FREE_FAILURES = 3
 LONGEST_WAIT_S = 30  # somebody else's guesses must not keep a person out
 FORGOTTEN_AFTER = timedelta(minutes=30)
+
+
+@dataclass(frozen=True)
+class Form:
+    """What the person typed."""
+
+    username: str = ""
+    password: str = ""
+    code: str = ""
+
+    @property
+    def account(self) -> str:
+        """The name that attempts are counted under, however it is written."""
+        return self.username.strip().lower()
 
 
 def wait_after(failures: int) -> timedelta:

@@ -80,7 +80,7 @@ class Server(AuthorizationServer):  # type: ignore[misc]
         person = self._person()
         try:
             grant = self.get_consent_grant(end_user=person)
-            if grant.prompt in ("login", "select_account") or self._is_too_old():
+            if person is None or grant.prompt == "login" or self._is_too_old():
                 if self.request.payload.data.get("prompt") == "none":
                     raise LoginRequiredError(
                         redirect_uri=grant.redirect_uri, state=self.request.payload.state

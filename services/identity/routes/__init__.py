@@ -2,10 +2,18 @@
 
 from flask import Flask
 
-from services.identity.routes import data, protocol
+from services.identity.routes import consents, data, protocol, sign_in, sign_out
+
+BLUEPRINTS = (
+    protocol.blueprint,
+    data.blueprint,
+    sign_in.blueprint,
+    sign_out.blueprint,
+    consents.blueprint,
+)
 
 
 def register(app: Flask) -> None:
     """Add every route of identity to the application."""
-    for blueprint in (protocol.blueprint, data.blueprint):
+    for blueprint in BLUEPRINTS:
         app.register_blueprint(blueprint)

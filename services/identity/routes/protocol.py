@@ -62,4 +62,6 @@ def userinfo() -> Response:
         }
         if person.name_dv is not None:
             claims["name#dv"] = person.name_dv
-    return jsonify(claims)
+    response = jsonify(claims)
+    response.headers["Atoll-Caller"] = caller.client_id
+    return response

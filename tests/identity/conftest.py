@@ -1,0 +1,126 @@
+"""Identity with its start state on a fake clock, and the callers that test it."""
+
+import dataclasses
+import json
+import secrets
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from flask import Flask
+
+from servicekit import migrate
+from servicekit.database import Database
+from services.identity.app import create_app
+from services.identity.settings import Settings
+from tests.identity.callers import Browser, Program
+from tests.support.clock import FakeClock
+
+GATEWAY_KEY = "k" * 64
+PEOPLE = ("aishath", "ibrahim", "mariyam", "hassan", "zeena")
+
+
+@pytest.fixture(scope="session")
+def signing_key() -> str:
+    return (
+        ec.generate_private_key(ec.SECP256R1())
+        .private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.PKCS8,
+            serialization.NoEncryption(),
+        )
+        .decode()
+    )
+
+
+@pytest.fixture(scope="session")
+def start_state() -> dict:
+    """The secrets of the demonstration, the same in the whole run: hashing takes time."""
+    return {
+        "people": {
+            name: {
+                "sub": secrets.token_urlsafe(16),
+                "password": f"{name} likes boats",
+                "totp_secret": "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP",
+            }
+            for name in PEOPLE
+        },
+        "clients": {
+            name: {"client_secret": f"{name}-secret"}
+            for name in ("portal", "fisheries", "operator")
+        },
+    }
+
+
+@pytest.fixture
+def settings(signing_key: str, start_state: dict, tmp_path: Path) -> Settings:
+    return Settings(
+        database_url=f"sqlite:///{tmp_path / 'test.db'}",
+        gateway_key=GATEWAY_KEY,
+        signing_key=signing_key,
+        data_key=secrets.token_urlsafe(32),
+        form_key="f" * 64,
+        start_state=json.dumps(start_state),
+    )
+
+
+@pytest.fixture(scope="session")
+def empty_tables(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A migrated SQLite file that tests copy: migrating each time would take most of the run."""
+    path = tmp_path_factory.mktemp("identity") / "migrated.db"
+    database = Database(f"sqlite:///{path}")
+    migrate.upgrade("services.identity", database)
+    database.dispose()
+    return path
+
+
+@pytest.fixture
+def file_database(empty_tables: Path, settings: Settings, tmp_path: Path) -> Iterator[Database]:
+    (tmp_path / "test.db").write_bytes(empty_tables.read_bytes())
+    database = Database(settings.database_url)
+    migrate.load_start_state("services.identity", settings, database)
+    yield database
+    database.dispose()
+
+
+@pytest.fixture
+def each_database(database: Database, settings: Settings) -> Database:
+    """The start state on each engine."""
+    migrate.upgrade("services.identity", database)
+    migrate.load_start_state("services.identity", settings, database)
+    return database
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    return FakeClock()
+
+
+@pytest.fixture
+def app(settings: Settings, file_database: Database, clock: FakeClock) -> Flask:
+    return create_app(settings, database=file_database, clock=clock)
+
+
+@pytest.fixture
+def app_on_each(settings: Settings, each_database: Database, clock: FakeClock) -> Flask:
+    return create_app(settings, database=each_database, clock=clock)
+
+
+@pytest.fixture
+def program(app: Flask) -> Program:
+    return Program(app)
+
+
+@pytest.fixture
+def browser(app: Flask, start_state: dict, clock: FakeClock) -> Browser:
+    return Browser(app, start_state, clock)
+
+
+@pytest.fixture
+def https_app(settings: Settings, file_database: Database, clock: FakeClock) -> Flask:
+    public = dataclasses.replace(
+        settings, public_url="https://atoll.example", gateway_url="http://gateway", start_state=None
+    )
+    return create_app(public, database=file_database, clock=clock)
