@@ -27,7 +27,7 @@ def new_app(
     settings: ServiceSettings,
     *,
     folder: Path,
-    ready: Callable[[], Mapping[str, str] | None] = lambda: None,
+    ready: Callable[[], Mapping[str, Any] | None] = lambda: None,
     reset: Callable[[], None] | None = None,
     verifier: Verifier | None = None,
     http: requests.Session | None = None,
@@ -164,7 +164,7 @@ def _install_health(
     app: Flask,
     name: str,
     folder: Path,
-    ready: Callable[[], Mapping[str, str] | None],
+    ready: Callable[[], Mapping[str, Any] | None],
     reset: Callable[[], None] | None,
 ) -> None:
     @app.get("/healthz")
