@@ -1,0 +1,101 @@
+"""One exchange in one or two plain sentences: who did what, and why it was allowed or not."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+Texts = Mapping[str, str]
+
+# The Dhivehi is a draft until a native speaker has checked it.
+SOMEONE = {"en": "Someone", "dv": "އެއްވެސް ފަރާތަކުން"}
+_CALLED = {"en": "{caller} called {service}.", "dv": "{caller} {service} އަށް ގުޅި."}
+_PUBLIC = {
+    "en": "Public data, so no purpose was needed.",
+    "dv": "އެއީ އާންމު މައުލޫމާތަކަށް ވާތީ، ސަބަބެއް ބަޔާން ކުރަން ނުޖެހެއެވެ.",
+}
+_CONSENT = {
+    "en": "Why: {purpose}. The person has agreed to this.",
+    "dv": "ސަބަބަކީ: {purpose}. މި ކަމަށް އެމީހާ ވަނީ އެއްބަސްވެފައެވެ.",
+}
+_OWN = {"en": "It is the person's own data.", "dv": "އެއީ އެމީހެއްގެ އަމިއްލަ މައުލޫމާތެވެ."}
+_REFUSED = {
+    "en": "The gateway stopped a call of {caller} to {service}. {sentence}",
+    "dv": "{caller} {service} އަށް ކުރި ގުޅުމެއް ގޭޓްވޭއިން ހުއްޓުވި. {sentence}",
+}
+_FAILED = {
+    "en": "{caller} called {service}, but no usable answer came. {sentence}",
+    "dv": "{caller} {service} އަށް ގުޅި، އެކަމަކު ޖަވާބެއް ނުލިބުނެވެ. {sentence}",
+}
+_NOT_THERE = {
+    "en": "{caller} asked {service} for something that is not there.",
+    "dv": "{caller} {service} ގައި ނެތް އެއްޗެއް ހޯދަން އުޅުނެވެ.",
+}
+_NOT_TAKEN = {
+    "en": "{caller} called {service}, which did not accept the call ({status}).",
+    "dv": "{caller} {service} އަށް ގުޅި، އެކަމަކު އެ ގުޅުން ގަބޫލެއް ނުކުރި ({status}).",
+}
+_BROKE = {
+    "en": "{caller} called {service}, where something went wrong ({status}).",
+    "dv": "{caller} {service} އަށް ގުޅި، އެކަމަކު އެތަނުގައި މައްސަލައެއް ޖެހުނެވެ ({status}).",
+}
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What a caption is made of: an exchange with its names looked up."""
+
+    service: str
+    outcome: str
+    status: int
+    caller: Texts | None = None
+    says: Texts | None = None
+    parameters: Mapping[str, str] | None = None
+    public_data: bool = False
+    basis: str | None = None
+    purpose: Texts | None = None
+    sentence: str | None = None
+
+
+def caption(facts: Facts) -> dict[str, str]:
+    """Return the caption in each language."""
+    return {language: _caption(facts, language) for language in ("en", "dv")}
+
+
+def _caption(facts: Facts, language: str) -> str:
+    values = {
+        **(facts.parameters or {}),
+        "caller": (facts.caller or SOMEONE)[language],
+        "service": facts.service,
+        "status": str(facts.status),
+        "sentence": facts.sentence or "",
+        "purpose": (facts.purpose or {}).get(language, ""),
+    }
+    parts = [_fill(text[language], values) for text in _texts(facts)]
+    return " ".join(parts).strip()
+
+
+def _texts(facts: Facts) -> list[Texts]:
+    if facts.outcome == "refused":
+        return [_REFUSED]
+    if facts.outcome == "failed":
+        return [_FAILED]
+    if facts.status >= 500:
+        return [_BROKE]
+    if facts.status in (404, 410):
+        return [_NOT_THERE]
+    if facts.status >= 400:
+        return [_NOT_TAKEN]
+    texts: list[Texts] = [facts.says or _CALLED]
+    if facts.basis == "consent":
+        texts.append(_CONSENT)
+    elif facts.basis == "own":
+        texts.append(_OWN)
+    elif facts.public_data:
+        texts.append(_PUBLIC)
+    return texts
+
+
+def _fill(text: str, values: Mapping[str, str]) -> str:
+    """Put values in their places; a place without a value keeps its name, never fails."""
+    for name, value in values.items():
+        text = text.replace("{" + name + "}", value)
+    return text

@@ -1,0 +1,437 @@
+"""The hot path: match a route, decide, forward, record. One call, read from top to bottom."""
+
+import asyncio
+import logging
+import secrets
+import time
+from collections.abc import Awaitable, Callable, MutableMapping
+from copy import copy
+from dataclasses import dataclass
+from typing import Any, Protocol
+from urllib.parse import urlsplit
+
+from gateway import incoming, policy, refusals
+from gateway.consents import Feed
+from gateway.exchanges.entry import Entry
+from gateway.exchanges.writer import Writer
+from gateway.forward import Answer, request_head
+from gateway.headers import Headers, back, only_cookies, value_of
+from gateway.incoming import Incoming
+from gateway.purposes import Purposes
+from gateway.refusals import CallerGone
+from gateway.routing import Route, RouteTable
+from gateway.settings import Settings
+from gateway.upstreams import Upstreams
+from servicekit import trace
+from servicekit.clock import Clock
+from servicekit.problems import BadGateway, Problem, TooLarge
+from servicekit.tokens import Token, UnknownKey, Verifier, bearer
+
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+AsgiApp = Callable[[MutableMapping[str, Any], Receive, Send], Awaitable[None]]
+
+logger = logging.getLogger(__name__)
+GATHERED_BYTES = 64 * 1024  # bodies up to this size are read before a service is troubled
+WATCH_AFTER_S = 0.1  # most answers are there sooner; only then is the caller watched
+MAX_CALLER = 255
+_SAFE = frozenset(("GET", "HEAD"))
+
+
+class Part(Protocol):
+    """Something that lives as long as the application: a poller, the log's writer."""
+
+    async def start(self) -> None:
+        """Begin, on the running event loop."""
+
+    async def stop(self) -> None:
+        """End, leaving nothing behind."""
+
+
+@dataclass(frozen=True)
+class DataPlane:
+    """The ASGI application: everything that comes through the door."""
+
+    settings: Settings
+    routes: RouteTable
+    purposes: Purposes
+    verifier: Verifier
+    feed: Feed
+    upstreams: Upstreams
+    log: Writer
+    own: AsgiApp
+    clock: Clock
+    parts: tuple[Part, ...]
+
+    async def __call__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
+        """Answer one call, or start and stop with the server."""
+        if scope["type"] == "http":
+            await Passage(self, scope, receive, send).answer()
+        elif scope["type"] == "lifespan":
+            await self._live(receive, send)
+        else:
+            await send({"type": "websocket.close", "code": 1008})
+
+    async def _live(self, receive: Receive, send: Send) -> None:
+        await receive()
+        for part in self.parts:
+            await part.start()
+        await send({"type": "lifespan.startup.complete"})
+        await receive()
+        for part in reversed(self.parts):
+            await part.stop()
+        await send({"type": "lifespan.shutdown.complete"})
+
+
+class Passage:
+    """One call on its way through the door."""
+
+    def __init__(
+        self, plane: DataPlane, scope: MutableMapping[str, Any], receive: Receive, send: Send
+    ) -> None:
+        self.plane, self.scope, self.receive, self.send = plane, scope, receive, send
+        self.started_ns = time.perf_counter_ns()
+        self.entry = Entry(
+            exchange=secrets.token_hex(12),
+            at_ms=time.time_ns() // 1_000_000,
+            trace="",
+            method=scope["method"],
+        )
+        self.route: Route | None = None
+        self.allowed: policy.Allow | None = None
+        self.begun = False  # the caller has got status and headers
+        self.recorded = False
+        self.body_waits = True  # some of the caller's body may not have been read
+
+    async def answer(self) -> None:
+        """Let the call pass, or say why not; either way record it."""
+        try:
+            await self._pass()
+        except Problem as problem:
+            await self._say_no(problem)
+        except Exception:
+            logger.exception("the gateway failed", extra={"route": self.entry.route})
+            await self._say_no(refusals.fault())
+        if self.route is not None and not self.route.quiet and not self.recorded:
+            self.plane.log.add(self._measured())
+
+    async def _pass(self) -> None:
+        plane, entry = self.plane, self.entry
+        call = incoming.read(self.scope)
+        self.body_waits = call.chunked or bool(call.body_bytes)
+        hop = trace.parse(call.traceparent)
+        hop = hop.child() if hop else trace.start()
+        entry.trace = hop.trace_id
+
+        match = plane.routes.match(call.method, call.path)
+        route = self.route = match.route
+        entry.service, entry.route = route.service, route.path
+        if route.personal is None:
+            entry.parameters = match.parameters or None
+
+        token = await self._token(route, call)
+        self._note(route, call, token)
+        allowed = self.allowed = policy.decide(
+            route,
+            call,
+            token,
+            purposes=plane.purposes,
+            consents=plane.feed.consents,
+            fresh=plane.feed.is_fresh(),
+            now=plane.clock.now(),
+        )
+        entry.basis, entry.subject = allowed.basis, allowed.subject
+
+        limit = route.max_body_bytes or plane.settings.max_body_bytes
+        body, is_whole = await self._body(call, limit)
+        headers = self._headers(route, call, allowed, hop, body, is_whole)
+        if route.service == "gateway":
+            await self._ask_own(headers, body)
+        else:
+            await self._forward(route, call, headers, body, is_whole, limit)
+
+    async def _token(self, route: Route, call: Incoming) -> Token | None:
+        """Verify the caller's token where the route looks at it, never blocking the loop."""
+        if route.auth in ("none", "upstream"):
+            return None
+        if route.auth == "optional" and call.authorization is None:
+            return None
+        text, verifier = bearer(call.authorization), self.plane.verifier
+        try:
+            return verifier.verify(text, route.audience, may_fetch=False)
+        except UnknownKey:
+            return await asyncio.to_thread(verifier.verify, text, route.audience)
+
+    def _note(self, route: Route, call: Incoming, token: Token | None) -> None:
+        """Note who asks for what before the decision, so that a refusal is recorded in full."""
+        entry = self.entry
+        if token is not None:
+            entry.caller = token.client_id
+        if route.personal is None or token is None:
+            return
+        entry.personal, entry.categories = route.personal, route.categories
+        entry.purpose = call.purpose if call.purpose in self.plane.purposes else None
+        if call.consent in self.plane.feed.consents:
+            entry.consent = call.consent
+        asked = call.subject or (token.subject if token.is_person else None)
+        entry.subject = asked if asked and len(asked) <= policy.MAX_IDENTIFIER else None
+
+    async def _body(self, call: Incoming, limit: int) -> tuple[bytes, bool]:
+        """Read a small body, or one without a declared length, in full; leave others to stream.
+
+        WSGI services cannot read a body without a length, so one that comes in chunks is gathered.
+        """
+        length = call.body_bytes if not call.chunked else None
+        if length == 0:
+            return b"", True
+        if length is not None and length > limit:
+            raise _too_large(limit)
+        if length is not None and length > GATHERED_BYTES:
+            return b"", False
+        body = bytearray()
+        try:
+            async with asyncio.timeout(self.plane.settings.idle_timeout_s):
+                while True:
+                    message = await self.receive()
+                    if message["type"] == "http.disconnect":
+                        raise refusals.CallerGone("The caller hung up.")
+                    body += message.get("body", b"")
+                    if len(body) > limit:
+                        raise _too_large(limit)
+                    if not message.get("more_body"):
+                        break
+        except TimeoutError:
+            raise refusals.RequestTimeout(
+                "The body did not arrive in time. Send it again."
+            ) from None
+        self.body_waits = False
+        return bytes(body), True
+
+    def _headers(
+        self,
+        route: Route,
+        call: Incoming,
+        allowed: policy.Allow,
+        hop: trace.Trace,
+        body: bytes,
+        is_whole: bool,
+    ) -> Headers:
+        """Write the headers that go on: the caller's own, then the door's."""
+        public = urlsplit(self.plane.settings.public_url)
+        host = public.netloc.encode()
+        headers = [
+            (b"host", host),
+            *call.headers,
+            (b"atoll-gateway-key", self.plane.upstreams.keys[route.service]),
+            (b"atoll-exchange", self.entry.exchange.encode()),
+            (b"traceparent", hop.header().encode()),
+            (b"x-forwarded-for", call.client.encode()),
+            (b"x-forwarded-proto", public.scheme.encode()),
+            (b"x-forwarded-host", host),
+        ]
+        if not is_whole:
+            headers.append((b"content-length", str(call.body_bytes).encode()))
+        elif body or call.method not in _SAFE:
+            headers.append((b"content-length", str(len(body)).encode()))
+        if allowed.caller:
+            headers.append((b"atoll-caller", allowed.caller.encode()))
+        if allowed.purpose:
+            headers.append((b"atoll-purpose", allowed.purpose.code.encode()))
+        if allowed.consent:
+            headers.append((b"atoll-consent", allowed.consent.encode()))
+        if allowed.subject:
+            headers.append((b"atoll-subject", allowed.subject.encode()))
+        if route.cookies and call.cookies:
+            cookies = only_cookies(call.cookies, route.cookie_names)
+            headers.append((b"cookie", cookies))
+        return headers
+
+    async def _forward(
+        self,
+        route: Route,
+        call: Incoming,
+        headers: Headers,
+        body: bytes,
+        is_whole: bool,
+        limit: int,
+    ) -> None:
+        """Send the call on and its answer back."""
+        upstream = self.plane.upstreams[route.service]
+        head = request_head(call.method, call.target, headers)
+        answer = await upstream.send(
+            head + body,
+            is_head=call.method == "HEAD",
+            sent=is_whole,
+            safe=call.method in _SAFE and not body,
+        )
+        listener = Listener(self.receive, answer, None if is_whole else limit)
+        try:
+            await answer.head()
+            self.entry.status = answer.status
+            if self.entry.caller is None:
+                self.entry.caller = _caller(answer)
+            if route.personal is None:
+                await self._stream(route, answer)
+            else:
+                await self._hand_out(route, answer)
+        finally:
+            listener.stop()
+            answer.abort()
+
+    async def _stream(self, route: Route, answer: Answer) -> None:
+        """Pass the answer on piece by piece, never holding more than the caller can take."""
+        entry = self.entry
+        await self._begin(answer.status, back(answer.headers, entry.exchange, route.cookie_names))
+        while True:
+            piece = await answer.read()
+            ended = answer.ended
+            entry.size_bytes += len(piece)
+            await self.send({"type": "http.response.body", "body": piece, "more_body": not ended})
+            if ended:
+                return
+
+    async def _hand_out(self, route: Route, answer: Answer) -> None:
+        """Pass personal data on: whole, about the right person, and only once it is recorded."""
+        limit = self.plane.settings.max_personal_bytes
+        body = bytearray()
+        while not answer.ended:
+            body += await answer.read()
+            if len(body) > limit:
+                raise BadGateway(
+                    f"{route.service} answered with more than a page of personal data."
+                )
+        self._check_about(route, answer)
+        self.entry.size_bytes = len(body)
+        await self.plane.log.add_durably(copy(self._measured()))
+        self.recorded = True
+        await self._begin(
+            answer.status, back(answer.headers, self.entry.exchange, route.cookie_names)
+        )
+        await self.send({"type": "http.response.body", "body": bytes(body)})
+
+    def _check_about(self, route: Route, answer: Answer) -> None:
+        """Throw away an answer about another person or other data than was asked for."""
+        subject = value_of(answer.headers, b"atoll-subject")
+        categories = value_of(answer.headers, b"atoll-categories")
+        if answer.status >= 400 and subject is None and categories is None:
+            return  # the service read nothing
+        expected = self.allowed.subject if self.allowed else None
+        named = set((categories or "").replace(",", " ").split())
+        if subject is None or subject != expected or named != set(route.categories):
+            logger.error(
+                "a personal answer was thrown away: it is not about what was asked",
+                extra={"route": route.path, "exchange": self.entry.exchange},
+            )
+            raise BadGateway(
+                f"{route.service} did not say whose data its answer holds, or it is another "
+                "person's. The answer was thrown away and the fault was logged."
+            )
+
+    async def _ask_own(self, headers: Headers, body: bytes) -> None:
+        """Let the gateway's own application answer."""
+        entry = self.entry
+
+        async def receive() -> Message:
+            return {"type": "http.request", "body": body, "more_body": False}
+
+        async def send(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                entry.status = message["status"]
+                await self._begin(
+                    message["status"], back(message["headers"], entry.exchange, frozenset())
+                )
+            else:
+                entry.size_bytes += len(message.get("body", b""))
+                await self.send(message)
+
+        await self.plane.own({**self.scope, "headers": headers}, receive, send)
+
+    async def _begin(self, status: int, headers: Headers) -> None:
+        self.begun = True
+        await self.send({"type": "http.response.start", "status": status, "headers": headers})
+
+    async def _say_no(self, problem: Problem) -> None:
+        """Answer with a refusal; where an answer has begun, cut it, so that it reads as broken."""
+        route, entry = self.route, self.entry
+        by_door = self.allowed is None or isinstance(problem, refusals.LogUnavailable)
+        entry.turn_away(
+            problem,
+            refused=by_door or (problem.status < 500 and not isinstance(problem, CallerGone)),
+        )
+        if route is None:
+            logger.info("turned away", extra={"method": entry.method, "reason": problem.slug})
+        if self.begun or isinstance(problem, CallerGone):
+            return
+        headers, body = refusals.render(
+            problem,
+            self.plane.settings.public_url,
+            entry.exchange,
+            route.errors if route else "problem",
+            close=self.body_waits,
+        )
+        entry.size_bytes = len(body)
+        await self._begin(problem.status, headers)
+        await self.send({"type": "http.response.body", "body": body})
+
+    def _measured(self) -> Entry:
+        self.entry.duration_us = (time.perf_counter_ns() - self.started_ns) // 1000
+        return self.entry
+
+
+class Listener:
+    """Hears what else the caller does: sends more of the body, or hangs up."""
+
+    def __init__(self, receive: Receive, answer: Answer, body_limit: int | None) -> None:
+        self._receive, self._answer = receive, answer
+        self._loop = asyncio.get_running_loop()
+        self._task: asyncio.Task[None] | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        if body_limit is None:
+            self._timer = self._loop.call_later(WATCH_AFTER_S, self._watch)
+        else:
+            self._task = self._loop.create_task(self._feed(body_limit))
+
+    def stop(self) -> None:
+        """Listen no more."""
+        if self._timer is not None:
+            self._timer.cancel()
+        if self._task is not None:
+            self._task.cancel()
+
+    def _watch(self) -> None:
+        self._task = self._loop.create_task(self._wait_for_end())
+
+    async def _wait_for_end(self) -> None:
+        while (await self._receive())["type"] != "http.disconnect":
+            pass
+        self._answer.abort()
+
+    async def _feed(self, limit: int) -> None:
+        """Pass the body on as it comes, at the service's pace."""
+        answer, size, more = self._answer, 0, True
+        while more:
+            message = await self._receive()
+            if message["type"] == "http.disconnect":
+                answer.abort()
+                return
+            piece = message.get("body", b"")
+            more = message.get("more_body", False)
+            size += len(piece)
+            if size > limit:
+                answer.abort(_too_large(limit))
+                return
+            if piece:
+                await answer.write(piece)
+        answer.sent = True
+        await self._wait_for_end()
+
+
+def _too_large(limit: int) -> Problem:
+    return TooLarge(f"The body is larger than the {limit} bytes taken here. Send less.")
+
+
+def _caller(answer: Answer) -> str | None:
+    """Return who called, as the service that checked the credentials itself says."""
+    caller = value_of(answer.headers, b"atoll-caller")
+    return caller if caller and caller.isprintable() and len(caller) <= MAX_CALLER else None

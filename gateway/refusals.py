@@ -1,0 +1,72 @@
+"""How the door says no: problem details, or notify's own shape where its clients expect that."""
+
+import orjson
+
+from servicekit.problems import PROBLEM_JSON, Problem, Unavailable
+
+# The names that GOV.UK Notify's clients know, by status (notify API, version 2)
+_NOTIFY_NAMES = {
+    400: "BadRequestError",
+    401: "AuthError",
+    403: "AuthError",
+    404: "NoResultFound",
+    405: "BadRequestError",
+    413: "BadRequestError",
+    502: "BadGatewayError",
+    503: "ServiceUnavailableError",
+    504: "GatewayTimeoutError",
+}
+NOTIFY_V2 = "notify-v2"
+
+
+class LogUnavailable(Unavailable):
+    """The access could not be recorded, so the answer must not leave."""
+
+    slug, title = "log-unavailable", "The access could not be recorded"
+
+
+class RequestTimeout(Problem):
+    """The caller's body did not come in time."""
+
+    slug, title, status = "request-timeout", "The body did not arrive in time", 408
+
+
+class CallerGone(Problem):
+    """The caller hung up; nobody reads this answer."""
+
+    slug, title, status = "caller-gone", "The caller hung up", 499
+
+
+def fault() -> Problem:
+    """Return what a caller is told when the door itself failed."""
+    return Problem(
+        "The fault has been logged. Nothing you sent is the cause; "
+        "try again, and report it if it stays."
+    )
+
+
+def render(
+    problem: Problem, public_url: str, exchange: str, errors: str, *, close: bool = False
+) -> tuple[list[tuple[bytes, bytes]], bytes]:
+    """Return the headers and the body that tell a caller of a refusal.
+
+    close: end the connection, because the rest of the request may still be on its way.
+    """
+    if errors == NOTIFY_V2:
+        name = _NOTIFY_NAMES.get(problem.status, "BadRequestError")
+        error = {"error": name, "message": problem.detail}
+        body, kind = {"status_code": problem.status, "errors": [error]}, "application/json"
+    else:
+        body, kind = problem.body(public_url, f"urn:atoll:exchange:{exchange}"), PROBLEM_JSON
+    data = orjson.dumps(body)
+    headers = [
+        (b"content-type", kind.encode()),
+        (b"content-length", str(len(data)).encode()),
+        (b"cache-control", b"no-store"),
+        (b"x-content-type-options", b"nosniff"),
+        (b"atoll-exchange", exchange.encode()),
+    ]
+    headers += [(name.lower().encode(), value.encode()) for name, value in problem.headers.items()]
+    if close:
+        headers.append((b"connection", b"close"))
+    return headers, data

@@ -1,0 +1,109 @@
+"""Settings of the gateway: where the services are, their keys, and every limit."""
+
+import base64
+import binascii
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from servicekit.settings import LOOPBACK_HOSTS, ServiceSettings, setting
+
+MEBIBYTE = 1024 * 1024
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings(ServiceSettings):
+    """One field, one environment variable (``GATEWAY_...``)."""
+
+    upstreams: str = setting(
+        "Where each service listens: identity=http://127.0.0.1:8011,registers=http://..."
+    )
+    service_keys: str = setting(
+        'The gateway key of each service, as JSON: {"identity": "..."}.', secret=True
+    )
+    log_key: str = setting(
+        "Encrypts the subjects in the exchange log: 32 random bytes in base64url.", secret=True
+    )
+    feed_every_s: float = setting("Seconds between two looks at identity's feed.", default=1.0)
+    feed_stale_s: float = setting(
+        "Age in seconds at which the feed is too old to act on a consent.", default=10.0
+    )
+    probe_every_s: float = setting("Seconds between two health probes of a service.", default=2.0)
+    connect_timeout_s: float = setting("Seconds to wait for a connection.", default=2.0)
+    idle_timeout_s: float = setting("Seconds a service may stay silent in a call.", default=20.0)
+    total_timeout_s: float = setting("Seconds that one call may take at most.", default=300.0)
+    upstream_connections: int = setting("Connections to one service at most.", default=64)
+    max_body_bytes: int = setting(
+        "Largest request body, where a route declares no other.", default=5 * MEBIBYTE
+    )
+    max_personal_bytes: int = setting("Largest answer with personal data.", default=MEBIBYTE)
+    flush_every_ms: int = setting(
+        "Milliseconds that an ordinary log entry may wait to be written.", default=50
+    )
+    log_timeout_s: float = setting(
+        "Seconds that a personal answer waits for its log entry before it is refused.", default=5.0
+    )
+    ipv6_loopback: bool = setting(
+        "Listen on ::1 too when the gateway's address is this machine's own.", default=True
+    )
+
+    def faults(self) -> Iterator[str]:
+        """Yield a sentence for each rule that the values break."""
+        yield from super().faults()
+        try:
+            upstreams = self.upstream_urls
+        except ValueError as fault:
+            upstreams = {}
+            yield f"GATEWAY_UPSTREAMS cannot be read: {fault}"
+        try:
+            keys = self.keys
+        except ValueError:
+            keys = {}
+            yield 'GATEWAY_SERVICE_KEYS must be a JSON object of texts: {"identity": "..."}.'
+        for name in sorted(set(upstreams) - set(keys)):
+            yield f"GATEWAY_SERVICE_KEYS holds no key for {name}."
+        try:
+            if len(self.log_key_bytes) != 32:
+                yield "GATEWAY_LOG_KEY must be 32 bytes in base64url."
+        except (binascii.Error, ValueError):
+            yield "GATEWAY_LOG_KEY is not base64url."
+        for name in ("feed_every_s", "probe_every_s", "connect_timeout_s", "idle_timeout_s"):
+            if getattr(self, name) <= 0:
+                yield f"GATEWAY_{name.upper()} must be more than 0."
+
+    @property
+    def upstream_urls(self) -> dict[str, str]:
+        """The address of each service by name."""
+        urls: dict[str, str] = {}
+        for part in filter(None, (part.strip() for part in self.upstreams.split(","))):
+            name, _, url = part.partition("=")
+            address = urlsplit(url)
+            if address.scheme != "http" or not address.hostname or address.port is None:
+                raise ValueError(f"{part!r} is not name=http://host:port")
+            if address.path not in ("", "/") or name in urls:
+                raise ValueError(f"{part!r} has a path, or its name comes twice")
+            urls[name] = url.rstrip("/")
+        return urls
+
+    @property
+    def keys(self) -> dict[str, str]:
+        """The gateway key of each service by name."""
+        keys = json.loads(self.service_keys)
+        if not isinstance(keys, dict) or not all(isinstance(key, str) for key in keys.values()):
+            raise ValueError("not an object of texts")
+        return keys
+
+    @property
+    def log_key_bytes(self) -> bytes:
+        """The exchange log's key."""
+        text = self.log_key
+        return base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
+
+    @property
+    def relay_port(self) -> int | None:
+        """The port to answer on ``::1`` too, or None when that is not wanted here."""
+        address = urlsplit(self.gateway_url)
+        if not self.ipv6_loopback or address.hostname not in LOOPBACK_HOSTS:
+            return None
+        return address.port or 80
