@@ -1,0 +1,73 @@
+"""What the portal's views work with, made once for each application."""
+
+from pathlib import Path
+from typing import Any, cast
+
+import yaml
+from flask import current_app
+
+from servicekit.clock import Clock
+from servicekit.database import Database
+from servicekit.outbound import Corridor
+from servicekit.tokens import KeySource
+from services.portal.exchanges_client import ExchangesClient
+from services.portal.id_token import IdTokens
+from services.portal.identity_client import IdentityClient
+from services.portal.notify_client import NotifyClient
+from services.portal.program import LicenceProgram
+from services.portal.registers_client import RegistersClient
+from services.portal.sessions import Sessions
+from services.portal.settings import Settings
+from services.portal.vault import Vault
+
+_CONTENT = Path(__file__).parent / "content"
+
+
+class Components:
+    """The portal's clients, sessions and written content."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        database: Database,
+        corridor: Corridor,
+        keys: KeySource,
+        clock: Clock,
+    ) -> None:
+        self.settings, self.corridor, self.clock = settings, corridor, clock
+        self.registers = RegistersClient(corridor)
+        self.exchanges = ExchangesClient(corridor)
+        self.notify = NotifyClient(corridor)
+        self.sessions = Sessions(
+            database,
+            Vault(settings.data_key_bytes),
+            IdentityClient(
+                corridor, settings.client_id, settings.client_secret, settings.redirect_uri
+            ),
+            IdTokens(keys, settings.issuer, settings.client_id, clock),
+            clock,
+            issuer=settings.issuer,
+            client_id=settings.client_id,
+            redirect_uri=settings.redirect_uri,
+        )
+        self.licence = (
+            None
+            if settings.fisheries is None
+            else LicenceProgram(
+                settings.examples,
+                settings.fisheries,
+                gateway=settings.gateway_url,
+                issuer=settings.issuer,
+            )
+        )
+        self.problems: dict[str, Any] = _read("problems.yaml")
+        self.apis: dict[str, Any] = _read("apis.yaml")
+
+
+def _read(name: str) -> dict[str, Any]:
+    return cast(dict[str, Any], yaml.safe_load((_CONTENT / name).read_text(encoding="utf-8")))
+
+
+def components() -> Components:
+    """Return the components of the application that answers the present request."""
+    return cast(Components, current_app.extensions["portal"])

@@ -1,0 +1,49 @@
+"""What just happened: the last exchanges as a sequence diagram, live."""
+
+import re
+
+from flask import Blueprint, Response, render_template, request
+
+from servicekit import access
+from services.portal.components import components
+from services.portal.domain.exchange import story
+from services.portal.live import fragment
+from services.portal.panels import panel
+from services.portal.telling import sequence_picture
+
+pages = Blueprint("happened", __name__)
+_TRACE = re.compile(r"[0-9a-f]{32}")
+_SHOWN, _SHOWN_OF_ONE = 10, 50
+
+
+@pages.get("/portal/happened")
+@access.public
+def happened() -> str:
+    """Show the last exchanges, or those of one trace."""
+    return render_template("happened.html", **_view())
+
+
+@pages.get("/portal/live/happened")
+@access.public
+def live_happened() -> Response:
+    """Answer the diagram alone, for the page that polls it."""
+    return fragment(render_template("_sequence.html", **_view()))
+
+
+def _view() -> dict[str, object]:
+    trace = request.args.get("trace", "")
+    trace = trace if _TRACE.fullmatch(trace) else ""
+    everything = request.args.get("all") == "1"
+    log = panel(lambda: components().exchanges.latest(trace=trace or None, limit=50))
+    told = story((log.value.exchanges if log.value else None) or [], everything=everything)
+    told = told[-_SHOWN_OF_ONE:] if trace else told[-_SHOWN:]
+    return {
+        "log": log,
+        "exchanges": told,
+        "picture": sequence_picture(told) if told else "",
+        "personal": [e for e in told if e.personal],
+        "refused": [e for e in told if e.outcome != "answered"] if trace else [],
+        "trace": trace,
+        "everything": everything,
+        "query": {**({"trace": trace} if trace else {}), **({"all": "1"} if everything else {})},
+    }
