@@ -10,6 +10,7 @@ import requests
 from servicekit import trace
 from servicekit.problems import BadGateway, GatewayTimeout, Problem, Unavailable
 
+STANDARD = ("type", "title", "status", "detail", "instance", "errors")
 RENEW_AFTER_S = 300  # a token lives 15 minutes: ten minutes without identity hurt nobody
 
 
@@ -129,7 +130,9 @@ class Corridor:
         detail = str(reason or "No reason was given.")
         match answer.status_code:
             case 503:
-                raise Unavailable(detail)
+                unavailable = Unavailable(detail)
+                unavailable.members = {k: v for k, v in problem.items() if k not in STANDARD}
+                raise unavailable
             case 504:
                 raise GatewayTimeout(detail)
             case status if status >= 500:
