@@ -4,6 +4,7 @@ import re
 from html import escape
 
 _URL = re.compile(r"https?://[^\s<>\"']+[^\s<>\"'.,;:!?)]")
+_ESCAPED = re.compile(r"\\([`*_(){}\[\]<>#+.!|\\-])")  # what sanitising puts before formatting
 _LINE = re.compile(
     r"(?P<heading>\#{1,2})\s*(?P<title>[^#\s].*)|(?P<bullet>[*•-])\s*(?P<point>[^*\s-].*)"
     r"|(?P<number>\d{1,3})\.\s+(?P<step>.+)"
@@ -16,6 +17,11 @@ def html(text: str) -> str:
     for paragraph in re.split(r"\n\s*\n", text.replace("\r\n", "\n").strip()):
         blocks += _paragraph(paragraph.split("\n"))
     return "\n".join(blocks)
+
+
+def plain(text: str) -> str:
+    """Return the body of an email as a person reads it without HTML."""
+    return _ESCAPED.sub(r"\1", text)
 
 
 def _paragraph(lines: list[str]) -> list[str]:
@@ -50,6 +56,6 @@ def _inline(text: str) -> str:
     end = 0
     for match in _URL.finditer(text):
         address = escape(match[0])
-        parts += [escape(text[end : match.start()]), f'<a href="{address}">{address}</a>']
+        parts += [escape(plain(text[end : match.start()])), f'<a href="{address}">{address}</a>']
         end = match.end()
-    return "".join([*parts, escape(text[end:])])
+    return "".join([*parts, escape(plain(text[end:]))])

@@ -89,6 +89,6 @@ def compose(message: Message, domain: str) -> EmailMessage:
     if message.unsubscribe:
         email["List-Unsubscribe"] = f"<{message.unsubscribe}>"
         email["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
-    email.set_content(message.body)
+    email.set_content(markdown.plain(message.body))
     email.add_alternative(markdown.html(message.body), subtype="html")
     return email

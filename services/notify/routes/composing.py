@@ -7,6 +7,7 @@ from services.notify.access import Caller
 from services.notify.components import components
 from services.notify.domain import email_address, phone, simulator, sms
 from services.notify.domain import template as rules
+from services.notify.domain.sanitise import sanitised
 from services.notify.domain.whitespace import trimmed
 from services.notify.errors import BadRequestError
 from services.notify.storage.tables import Template
@@ -119,8 +120,11 @@ def compose_email(
 ) -> Composed:
     """Compose an email. Raises BadRequestError in the contract's order."""
     settings = components().settings
+    personalisation, changes = sanitised(
+        body.get("personalisation") or {}, body.get("sanitise_content_for") or []
+    )
     found = suitable(template, "email")
-    text, subject = filled(found, body.get("personalisation") or {})
+    text, subject = filled(found, personalisation)
     if "email_reply_to_id" in body:
         _refuse_unknown("email_reply_to_id", body["email_reply_to_id"], sender)
     return Composed(
@@ -134,6 +138,7 @@ def compose_email(
         subject=subject,
         body=text,
         unsubscribe=body.get("one_click_unsubscribe_url"),
+        sanitised=changes,
     )
 
 

@@ -8,7 +8,7 @@ from flask import Response, jsonify, request
 from servicekit import access
 from servicekit.problems import Malformed, NotFound
 from services.notify.components import components
-from services.notify.domain import language
+from services.notify.domain import language, markdown
 from services.notify.routes.blueprint import own
 from services.notify.routes.notifications import moment
 from services.notify.storage import inbox
@@ -59,7 +59,7 @@ def _shown(message: Arrived) -> dict[str, Any]:
         "to": private["recipient"],
         "from": private["from"],
         "subject": private["subject"],
-        "body": private["body"],
+        "body": markdown.plain(private["body"]) if message.channel == "email" else private["body"],
         "sent_at": moment(message.delivered_at),
         "service": {"name": message.service_name},
         "language": spoken,

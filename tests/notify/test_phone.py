@@ -1,0 +1,74 @@
+"""Maldivian numbers at home, all others abroad (contract 1.5, 1.10 with the home country MV)."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from services.notify.domain import phone
+from services.notify.domain.phone import COUNTRIES, InvalidPhone, Phone
+
+MALDIVES = COUNTRIES["MV"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "7000101",
+        "700 0101",
+        "700-0101",
+        "+960 7000101",
+        "(+960) 700-0101",
+        "00960 7000101",
+        "9607000101",
+        "\u200b7000101\u00a0",
+    ],
+)
+def test_all_ways_to_write_a_number_mean_the_same(text: str) -> None:
+    assert phone.parse(text, MALDIVES) == Phone("9607000101", is_international=False)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "Not enough digits"),
+        ("+", "Not enough digits"),
+        ("700010", "Not enough digits"),
+        ("70001011", "Too many digits"),
+        ("+960 70001011", "Too many digits"),
+        ("+96070001", "Not enough digits"),
+        ("3300101", "Not a Maldivian mobile number"),
+        ("+960 3300101", "Not a Maldivian mobile number"),
+        ("7000101x", "Must not contain letters or symbols"),
+        ("٧٠٠٠١٠١", "Must not contain letters or symbols"),
+        ("\x007000101", "Must not contain letters or symbols"),
+        ("+999 123456789", "Not a valid country prefix"),
+        ("+44 77009", "Not enough digits"),
+        ("1" * 16, "Too many digits"),
+        ("700+0101", "Number is not valid – double check the phone number you entered"),
+    ],
+)
+def test_a_wrong_number_is_told_what_is_wrong(text: str, message: str) -> None:
+    with pytest.raises(InvalidPhone) as refused:
+        phone.parse(text, MALDIVES)
+    assert str(refused.value) == message
+
+
+@pytest.mark.parametrize("text", ["+44 7700 900123", "447700900123", "0044 7700900123"])
+def test_a_number_abroad_is_international(text: str) -> None:
+    assert phone.parse(text, MALDIVES) == Phone("447700900123", is_international=True)
+
+
+@given(st.text())
+def test_any_text_is_a_number_or_told_why_not(text: str) -> None:
+    try:
+        parsed = phone.parse(text, MALDIVES)
+    except InvalidPhone:
+        return
+    assert parsed.digits.isascii()
+    assert 8 <= len(parsed.digits) <= 15
+
+
+@given(st.from_regex(r"[79][0-9]{6}", fullmatch=True))
+def test_normalising_twice_changes_nothing(digits: str) -> None:
+    once = phone.parse(digits, MALDIVES)
+    assert phone.parse(f"+{once.digits}", MALDIVES) == once
