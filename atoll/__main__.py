@@ -49,6 +49,7 @@ def parser() -> argparse.ArgumentParser:
     setup.add_argument("--quiet", action="store_true", help=argparse.SUPPRESS)
     banner = add("banner", "show what a newcomer needs, once everything is ready")
     banner.add_argument("--command", dest="called", default="atoll", help=argparse.SUPPRESS)
+    banner.add_argument("--stay", action="store_true", help="tell when a component goes away")
     return top
 
 
@@ -99,7 +100,7 @@ def _run(options: argparse.Namespace) -> int:
         case "credentials":
             return commands.show_credentials(place, as_json=options.json)
         case "banner":
-            return commands.show_banner(place, options.called)
+            return commands.show_banner(place, options.called, stay=options.stay)
         case _:
             extra = ["--json"] if options.json else []
             if options.application:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -199,18 +200,33 @@ def demo(place: Home, arguments: list[str]) -> int:
     return ran.returncode
 
 
-def show_banner(place: Home, called: str) -> int:
-    """Wait until the platform is ready, then print what a newcomer needs (for containers)."""
+def show_banner(place: Home, called: str, *, stay: bool) -> int:
+    """Wait until the platform is ready, then print what a newcomer needs (for containers).
+
+    stay: remain, and tell when a component goes away or comes back, until stopped.
+    """
     from atoll.terminal import Progress
     from atoll.up import banner
 
-    public = os.environ.get("ATOLL_PUBLIC_URL", DEFAULT_ADDRESS)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(DONE))
+    gateway, public = running_address(place), os.environ.get("ATOLL_PUBLIC_URL", DEFAULT_ADDRESS)
     progress, until = Progress(), time.monotonic() + 120
-    while not door.is_ready(running_address(place)):
+    while not door.is_ready(gateway):
         progress.at("waiting for every service to be ready")
         if time.monotonic() > until:
             raise Stop("The platform is not ready after two minutes.")
         time.sleep(0.3)
     say(f"\n{paint('Atoll is running.', 'green')}\n\n{banner(public, command=called)}\n")
     say("Press Ctrl-C to stop.")
+    names = (GATEWAY.name, *SERVICES)
+    before = dict.fromkeys(names, True)
+    while stay:
+        time.sleep(3)
+        states = door.readiness(gateway)
+        now = {name: states.get(name) == "ready" for name in names}
+        for name in names:
+            if states or name == GATEWAY.name:  # without the gateway nothing is known of others
+                if now[name] != before[name]:
+                    say(f"{name} is running again." if now[name] else f"{name} does not answer.")
+                before[name] = now[name]
     return DONE

@@ -57,9 +57,10 @@ def readiness(gateway: str, timeout_s: float = 2) -> dict[str, str]:
     components = document.get("components")
     if not isinstance(components, dict):
         return {}
-    return {
+    states = {
         name: str(each.get("state")) for name, each in components.items() if isinstance(each, dict)
     }
+    return {"gateway": "ready", **states}
 
 
 def is_ready(gateway: str, timeout_s: float = 2) -> bool:
