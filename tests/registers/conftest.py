@@ -1,0 +1,122 @@
+"""The registers service with its start state, ready to be called as the gateway would."""
+
+import json
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from flask.testing import FlaskClient
+from werkzeug.test import TestResponse
+
+from servicekit import migrate
+from servicekit.database import Database
+from services.registers.app import create_app
+from services.registers.settings import Settings
+from tests.conftest import GATEWAY_KEY
+from tests.support.clock import FakeClock
+from tests.support.issuer import FakeIssuer
+
+PACKAGE = "services.registers"
+VECTORS = Path(__file__).parents[3] / "shared" / "reference" / "registers-vectors.json"
+
+
+def settings(url: str = "sqlite://", **given: str) -> Settings:
+    return Settings(database_url=url, gateway_key=GATEWAY_KEY, **given)
+
+
+class Caller:
+    """Calls one application with the gateway's key, as the custodian of the vessels."""
+
+    def __init__(self, database: Database, issuer: FakeIssuer, clock: FakeClock) -> None:
+        self.app = create_app(
+            settings(), database=database, verifier=issuer.verifier(), clock=clock
+        )
+        self.database, self.issuer = database, issuer
+        self.custodian = self.token()
+
+    @property
+    def client(self) -> FlaskClient:
+        return self.app.test_client()
+
+    def token(
+        self,
+        scope: str = "registers.append",
+        role: str = "registers:custodian:fishing-vessel",
+        **options: Any,
+    ) -> dict[str, str]:
+        return self.issuer.headers("registers", scope, roles=[role], **options)
+
+    def get(self, path: str, headers: dict[str, str] | None = None) -> TestResponse:
+        return self.client.get(path, headers={"Atoll-Gateway-Key": GATEWAY_KEY, **(headers or {})})
+
+    def json(self, path: str) -> Any:
+        response = self.get(path)
+        assert response.status_code == 200, response.text
+        return json.loads(response.data)
+
+    def append(
+        self,
+        item: Any,
+        key: str | None = "key-1",
+        register: str = "fishing-vessel",
+        headers: dict[str, str] | None = None,
+    ) -> TestResponse:
+        return self.send(json.dumps({"item": item}), key, register, headers)
+
+    def send(
+        self,
+        body: bytes | str,
+        key: str | None = "key-1",
+        register: str = "fishing-vessel",
+        headers: dict[str, str] | None = None,
+    ) -> TestResponse:
+        every = {"Atoll-Gateway-Key": GATEWAY_KEY, "Content-Type": "application/json"}
+        every |= self.custodian if headers is None else headers
+        if key is not None:
+            every["Idempotency-Key"] = key
+        return self.client.post(f"/registers/{register}/entries", data=body, headers=every)
+
+
+def vessel(number: int, **fields: Any) -> dict[str, Any]:
+    """A boat that nobody has appended yet."""
+    return {"fishing-vessel": f"T-{number}", "name": f"Boat {number}"} | {
+        name.replace("_", "-"): value for name, value in fields.items()
+    }
+
+
+@pytest.fixture(scope="session")
+def seeded_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("registers") / "seeded.db"
+    database = Database(f"sqlite:///{path}")
+    migrate.upgrade(PACKAGE, database)
+    migrate.load_start_state(PACKAGE, settings(), database)
+    database.dispose()
+    return path
+
+
+@pytest.fixture
+def registers(
+    seeded_file: Path, tmp_path: Path, issuer: FakeIssuer, clock: FakeClock
+) -> Iterator[Caller]:
+    """The service on its start state (SQLite)."""
+    path = shutil.copy(seeded_file, tmp_path / "registers.db")
+    database = Database(f"sqlite:///{path}")
+    yield Caller(database, issuer, clock)
+    database.dispose()
+
+
+@pytest.fixture
+def stored(database: Database, issuer: FakeIssuer, clock: FakeClock) -> Caller:
+    """The service on its start state, once on each engine."""
+    migrate.upgrade(PACKAGE, database)
+    migrate.load_start_state(PACKAGE, settings(), database)
+    return Caller(database, issuer, clock)
+
+
+@pytest.fixture(scope="session")
+def vectors() -> Any:
+    if not VECTORS.is_file():
+        pytest.skip("the published vectors (../shared/reference/registers-vectors.json) are absent")
+    return json.loads(VECTORS.read_text(encoding="utf-8"))
