@@ -5,8 +5,9 @@ from typing import Any, cast
 
 from a2wsgi import WSGIMiddleware
 
+from gateway.asgi import AsgiApp
 from gateway.consents import Feed
-from gateway.data_plane import AsgiApp, DataPlane
+from gateway.data_plane import DataPlane
 from gateway.exchanges.listing import Listing
 from gateway.exchanges.seal import Seal
 from gateway.exchanges.writer import Writer
@@ -42,7 +43,12 @@ def create_app(
     feed = Feed(upstreams, every_s=settings.feed_every_s, stale_s=settings.feed_stale_s)
     verifier = verifier or Verifier(key_source(upstreams), settings.issuer, denied=feed.denies)
     seal = Seal(settings.log_key_bytes)
-    log = Writer(database, seal, flush_every_s=settings.flush_every_ms / 1000)
+    log = Writer(
+        database,
+        seal,
+        flush_every_s=settings.flush_every_ms / 1000,
+        timeout_s=settings.log_timeout_s,
+    )
     health = Health(upstreams, every_s=settings.probe_every_s)
     listing = Listing(routes, purposes, feed.name_of, seal)
     own = Own(database, seal, listing, log, feed, health, upstreams)

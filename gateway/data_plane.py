@@ -4,37 +4,33 @@ import asyncio
 import logging
 import secrets
 import time
-from collections.abc import Awaitable, Callable, MutableMapping
 from copy import copy
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 from urllib.parse import urlsplit
 
 from gateway import incoming, policy, refusals
+from gateway.asgi import AsgiApp, Message, Receive, Scope, Send
+from gateway.connection import Answer
 from gateway.consents import Feed
 from gateway.exchanges.entry import Entry
 from gateway.exchanges.writer import Writer
-from gateway.forward import Answer, request_head
+from gateway.forward import request_head
 from gateway.headers import Headers, back, only_cookies, value_of
 from gateway.incoming import Incoming
+from gateway.listener import Listener
 from gateway.purposes import Purposes
-from gateway.refusals import CallerGone
+from gateway.refusals import CallerGone, too_large
 from gateway.routing import Route, RouteTable
 from gateway.settings import Settings
 from gateway.upstreams import Upstreams
 from servicekit import trace
 from servicekit.clock import Clock
-from servicekit.problems import BadGateway, Problem, TooLarge
+from servicekit.problems import BadGateway, Problem
 from servicekit.tokens import Token, UnknownKey, Verifier, bearer
-
-Message = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
-AsgiApp = Callable[[MutableMapping[str, Any], Receive, Send], Awaitable[None]]
 
 logger = logging.getLogger(__name__)
 GATHERED_BYTES = 64 * 1024  # bodies up to this size are read before a service is troubled
-WATCH_AFTER_S = 0.1  # most answers are there sooner; only then is the caller watched
 MAX_CALLER = 255
 _SAFE = frozenset(("GET", "HEAD"))
 
@@ -64,7 +60,7 @@ class DataPlane:
     clock: Clock
     parts: tuple[Part, ...]
 
-    async def __call__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one call, or start and stop with the server."""
         if scope["type"] == "http":
             await Passage(self, scope, receive, send).answer()
@@ -87,9 +83,7 @@ class DataPlane:
 class Passage:
     """One call on its way through the door."""
 
-    def __init__(
-        self, plane: DataPlane, scope: MutableMapping[str, Any], receive: Receive, send: Send
-    ) -> None:
+    def __init__(self, plane: DataPlane, scope: Scope, receive: Receive, send: Send) -> None:
         self.plane, self.scope, self.receive, self.send = plane, scope, receive, send
         self.started_ns = time.perf_counter_ns()
         self.entry = Entry(
@@ -186,7 +180,7 @@ class Passage:
         if length == 0:
             return b"", True
         if length is not None and length > limit:
-            raise _too_large(limit)
+            raise too_large(limit)
         if length is not None and length > GATHERED_BYTES:
             return b"", False
         body = bytearray()
@@ -198,7 +192,7 @@ class Passage:
                         raise refusals.CallerGone("The caller hung up.")
                     body += message.get("body", b"")
                     if len(body) > limit:
-                        raise _too_large(limit)
+                        raise too_large(limit)
                     if not message.get("more_body"):
                         break
         except TimeoutError:
@@ -295,8 +289,10 @@ class Passage:
         """Pass personal data on: whole, about the right person, and only once it is recorded."""
         limit = self.plane.settings.max_personal_bytes
         body = bytearray()
-        while not answer.ended:
+        ended = False
+        while not ended:  # read before looking: body and end often arrive together
             body += await answer.read()
+            ended = answer.ended
             if len(body) > limit:
                 raise BadGateway(
                     f"{route.service} answered with more than a page of personal data."
@@ -377,58 +373,6 @@ class Passage:
     def _measured(self) -> Entry:
         self.entry.duration_us = (time.perf_counter_ns() - self.started_ns) // 1000
         return self.entry
-
-
-class Listener:
-    """Hears what else the caller does: sends more of the body, or hangs up."""
-
-    def __init__(self, receive: Receive, answer: Answer, body_limit: int | None) -> None:
-        self._receive, self._answer = receive, answer
-        self._loop = asyncio.get_running_loop()
-        self._task: asyncio.Task[None] | None = None
-        self._timer: asyncio.TimerHandle | None = None
-        if body_limit is None:
-            self._timer = self._loop.call_later(WATCH_AFTER_S, self._watch)
-        else:
-            self._task = self._loop.create_task(self._feed(body_limit))
-
-    def stop(self) -> None:
-        """Listen no more."""
-        if self._timer is not None:
-            self._timer.cancel()
-        if self._task is not None:
-            self._task.cancel()
-
-    def _watch(self) -> None:
-        self._task = self._loop.create_task(self._wait_for_end())
-
-    async def _wait_for_end(self) -> None:
-        while (await self._receive())["type"] != "http.disconnect":
-            pass
-        self._answer.abort()
-
-    async def _feed(self, limit: int) -> None:
-        """Pass the body on as it comes, at the service's pace."""
-        answer, size, more = self._answer, 0, True
-        while more:
-            message = await self._receive()
-            if message["type"] == "http.disconnect":
-                answer.abort()
-                return
-            piece = message.get("body", b"")
-            more = message.get("more_body", False)
-            size += len(piece)
-            if size > limit:
-                answer.abort(_too_large(limit))
-                return
-            if piece:
-                await answer.write(piece)
-        answer.sent = True
-        await self._wait_for_end()
-
-
-def _too_large(limit: int) -> Problem:
-    return TooLarge(f"The body is larger than the {limit} bytes taken here. Send less.")
 
 
 def _caller(answer: Answer) -> str | None:

@@ -2,7 +2,7 @@
 
 import orjson
 
-from servicekit.problems import PROBLEM_JSON, Problem, Unavailable
+from servicekit.problems import PROBLEM_JSON, Problem, TooLarge, Unavailable
 
 # The names that GOV.UK Notify's clients know, by status (notify API, version 2)
 _NOTIFY_NAMES = {
@@ -35,6 +35,11 @@ class CallerGone(Problem):
     """The caller hung up; nobody reads this answer."""
 
     slug, title, status = "caller-gone", "The caller hung up", 499
+
+
+def too_large(limit: int) -> Problem:
+    """Return what a caller is told whose body is longer than ``limit`` bytes."""
+    return TooLarge(f"The body is larger than the {limit} bytes taken here. Send less.")
 
 
 def fault() -> Problem:

@@ -1,0 +1,293 @@
+"""One connection to a service and the one answer it carries at a time: HTTP/1.1, strictly.
+
+It believes nothing that is not exactly an HTTP/1.1 answer with a known length, holds little for a
+slow caller, and is never used again unless it stands between two messages.
+"""
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import httptools
+
+from gateway.headers import Headers
+from gateway.refusals import CallerGone
+from servicekit.problems import BadGateway, Problem
+
+if TYPE_CHECKING:
+    from gateway.forward import Upstream
+
+HIGH_BYTES = 256 * 1024  # held for a slow caller before the service is asked to wait
+HEAD_BYTES = 32 * 1024
+INTERIM_ANSWERS = 5
+_NO_BODY = frozenset((204, 304))
+
+
+class Gone(Exception):
+    """The connection ended before any byte of an answer came."""
+
+
+class Answer:
+    """One answer on its way: its head, then its body piece by piece."""
+
+    def __init__(
+        self, upstream: "Upstream", request: bytes, *, is_head: bool, sent: bool, retry: bool
+    ) -> None:
+        self.status = 0
+        self.headers: Headers = []
+        self.head_done = False
+        self.ended = False  # the whole answer is here
+        self.is_head = is_head
+        self.sent = sent  # the whole request is on its way
+        self.deadline = upstream.now() + upstream.limits.total_s
+        self.held_bytes = 0
+        self._upstream, self._request, self._retry = upstream, request, retry
+        self._pieces: list[bytes] = []
+        self._fault: Problem | Gone | None = None
+        self._waiter: asyncio.Future[None] | None = None
+        self._connection: Connection | None = None
+
+    # -- for the data plane
+
+    async def start(self) -> None:
+        """Send the request over a kept or a new connection."""
+        self._begin(await self._upstream.take())
+
+    async def head(self) -> None:
+        """Wait for status and headers; raise the Problem when there will be none.
+
+        A safe request whose kept connection turns out to be dead is sent once more over a new one.
+        """
+        while not self.head_done:
+            if self._fault is None:
+                await self._wait()
+            elif isinstance(self._fault, Gone):
+                if not self._retry:
+                    raise self._upstream.went_away()
+                self._retry, self._fault = False, None
+                self._begin(await self._upstream.take(fresh=True))
+            else:
+                raise self._fault
+
+    async def read(self) -> bytes:
+        """Return the next piece of the body; nothing is left when ``ended`` is then true."""
+        while not self._pieces and not self.ended:
+            if self._fault is not None:
+                raise self._fault
+            await self._wait()
+        data = self._pieces[0] if len(self._pieces) == 1 else b"".join(self._pieces)
+        self._pieces, self.held_bytes = [], 0
+        if self._connection is not None:
+            self._connection.resume_reading()
+        return data
+
+    async def write(self, data: bytes) -> None:
+        """Send a piece of the request's body, waiting while the service cannot take more."""
+        if self._connection is not None and not self.sent:
+            await self._connection.write(data)
+
+    def abort(self, fault: Problem | None = None) -> None:
+        """Give up: close the connection unless the answer is already complete."""
+        if self._connection is not None:
+            self._connection.fail(fault or CallerGone("The caller hung up."))
+
+    # -- for the connection
+
+    def _begin(self, connection: "Connection") -> None:
+        self._retry = self._retry and connection.used
+        self._connection = connection
+        if isinstance(self._fault, Problem):  # given up while the connection was being made
+            connection.drop()
+            return
+        connection.begin(self, self._request)
+
+    def add(self, piece: bytes) -> None:
+        """Take a piece of the body from the connection."""
+        self._pieces.append(piece)
+        self.held_bytes += len(piece)
+        self.wake()
+
+    def finish(self) -> None:
+        """Be complete; the connection is somebody else's now."""
+        self.ended, self._connection = True, None
+        self.wake()
+
+    def fail(self, fault: Problem | Gone) -> None:
+        """Be broken."""
+        self._fault, self._connection = fault, None
+        self.wake()
+
+    def wake(self) -> None:
+        """Let whoever waits look again."""
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
+
+    async def _wait(self) -> None:
+        self._waiter = self._upstream.loop.create_future()
+        await self._waiter
+
+
+class Connection(asyncio.Protocol):
+    """One connection to a service, carrying one exchange at a time."""
+
+    transport: asyncio.Transport
+
+    def __init__(self, upstream: "Upstream") -> None:
+        self.used = False
+        self.active_at = upstream.now()
+        self.answer: Answer | None = None
+        self.reading_paused = False
+        self._upstream = upstream
+        self._parser = httptools.HttpResponseParser(self)
+        self._can_keep = self._complete = False
+        self._head_bytes = self._header_bytes = self._interim = 0
+        self._writable: asyncio.Future[None] | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = transport  # type: ignore[assignment]
+        self.transport.set_write_buffer_limits(high=HIGH_BYTES)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if self.answer is not None:
+            self.fail(self._upstream.cut_off() if self._head_bytes else Gone())
+        self.resume_writing()
+        self._upstream.forget(self)
+
+    # -- the exchange
+
+    def begin(self, answer: Answer, request: bytes) -> None:
+        self.answer = answer
+        self._head_bytes = self._header_bytes = self._interim = 0
+        self._can_keep = self._complete = False
+        self.active_at = self._upstream.now()
+        self._upstream.busy.add(self)
+        self.transport.write(request)
+
+    async def write(self, data: bytes) -> None:
+        self.active_at = self._upstream.now()
+        self.transport.write(data)
+        if self._writable is not None:
+            await self._writable
+
+    def fail(self, fault: Problem | Gone) -> None:
+        answer, self.answer = self.answer, None
+        self.drop()
+        if answer is not None:
+            answer.fail(fault)
+
+    def drop(self) -> None:
+        """Close at once; never used again."""
+        self._upstream.discard(self)
+        self.transport.abort()
+        self.resume_writing()
+
+    def pause_writing(self) -> None:
+        self._writable = self._upstream.loop.create_future()
+
+    @property
+    def writing_paused(self) -> bool:
+        return self._writable is not None
+
+    def resume_writing(self) -> None:
+        if self._writable is not None and not self._writable.done():
+            self._writable.set_result(None)
+        self._writable = None
+        self.active_at = self._upstream.now()
+
+    def resume_reading(self) -> None:
+        if self.reading_paused:
+            self.reading_paused = False
+            self.active_at = self._upstream.now()
+            self.transport.resume_reading()
+
+    def data_received(self, data: bytes) -> None:
+        answer = self.answer
+        if answer is None:
+            self.drop()  # bytes that nobody asked for
+            return
+        self.active_at = self._upstream.now()
+        if not answer.head_done:
+            self._head_bytes += len(data)
+        try:
+            self._parser.feed_data(data)
+            if not answer.head_done and self._head_bytes > HEAD_BYTES:
+                raise ValueError("the headers are too large")
+        except (httptools.HttpParserError, httptools.HttpParserUpgrade, ValueError) as error:
+            self._upstream.unreadable(error)
+            self._can_keep = False
+            if not self._complete:
+                self.fail(BadGateway(f"{self._upstream.name} gave an answer that is not HTTP."))
+                return
+        if self._complete:
+            self._settle(answer)
+        elif answer.held_bytes > HIGH_BYTES and not self.reading_paused:
+            self.reading_paused = True
+            self.transport.pause_reading()
+
+    def _settle(self, answer: Answer) -> None:
+        """Part with a complete answer; keep the connection only at a message boundary."""
+        self.answer = None
+        self._upstream.busy.discard(self)
+        if self._can_keep and answer.sent:
+            self.used = True
+            self.resume_reading()
+            self._upstream.release(self)
+        else:
+            self.drop()
+        answer.finish()
+
+    # -- what the parser finds; an error raised here makes feed_data raise
+
+    def on_message_begin(self) -> None:
+        if self._complete:
+            raise ValueError("more bytes than one answer has")
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        answer = self.answer
+        if answer is None or answer.head_done:
+            return  # a trailer: nobody waits for it
+        answer.headers.append((name.lower(), value))
+        self._header_bytes += len(name) + len(value) + 4
+        if self._header_bytes > HEAD_BYTES:
+            raise ValueError("the headers are too large")
+
+    def on_headers_complete(self) -> None:
+        answer, status = self.answer, self._parser.get_status_code()
+        if answer is None:
+            return
+        if status < 200:
+            self._interim += 1
+            if status < 100 or status == 101 or self._interim > INTERIM_ANSWERS:
+                raise ValueError("an interim answer that was not asked for")
+            answer.headers.clear()
+            return
+        if self._parser.get_http_version() != "1.1" or status > 599:
+            raise ValueError("not an HTTP/1.1 answer")
+        answer.status, answer.head_done = status, True
+        if answer.is_head:
+            self._complete = True  # whatever its headers say, no body follows; do not keep it
+        else:
+            self._can_keep = self._parser.should_keep_alive()
+            if status not in _NO_BODY:
+                _check_length(answer.headers)
+        answer.wake()
+
+    def on_body(self, body: bytes) -> None:
+        if self.answer is None or self._complete:
+            raise ValueError("a body where none belongs")
+        self.answer.add(body)
+
+    def on_message_complete(self) -> None:
+        if self.answer is not None and self.answer.head_done:
+            self._complete = True
+
+
+def _check_length(headers: Headers) -> None:
+    """Refuse an answer that would end with the connection: its end cannot be told from a cut."""
+    for name, value in headers:
+        if name == b"content-length":
+            return
+        if name == b"transfer-encoding":
+            if value.strip().lower() != b"chunked":
+                break
+            return
+    raise ValueError("an answer without a length")
