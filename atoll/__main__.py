@@ -26,7 +26,10 @@ def parser() -> argparse.ArgumentParser:
         return commands.add_parser(name, help=text, description=text, parents=[shared])
 
     up = add("up", "start everything and stay until Ctrl-C")
-    up.add_argument("--port", type=_port, default=8000, help="the gateway's port (8000)")
+    port = os.environ.get("ATOLL_PORT", "8000")
+    up.add_argument(
+        "--port", type=_port, default=port, help="the gateway's port (ATOLL_PORT; default: 8000)"
+    )
     up.add_argument("--detach", action="store_true", help="return when everything is ready")
     up.add_argument("--workers", type=_workers, default=1, help="processes of each service (1)")
     add("down", "stop what `atoll up` started")
@@ -41,7 +44,9 @@ def parser() -> argparse.ArgumentParser:
     demo.add_argument("--application", metavar="ID", help="the same ID never acts twice")
     demo.add_argument("--json", action="store_true", help="one JSON object a line")
     doctor = add("doctor", "name what is wrong with this machine")
-    doctor.add_argument("--port", type=_port, default=8000, help="the port to look at (8000)")
+    doctor.add_argument(
+        "--port", type=_port, default=port, help="the port to look at (ATOLL_PORT; default: 8000)"
+    )
     credentials = add("credentials", "show the demonstration's people, programs and keys")
     credentials.add_argument("--json", action="store_true")
     setup = add("setup", "make keys, passwords and the start state, if there are none")
