@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import CursorResult, delete, insert, select, tuple_
+from sqlalchemy import delete, insert, literal, select, tuple_
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
@@ -65,9 +65,9 @@ def remember(
 def insert_if_absent(session: Session, table: type[Any], **values: Any) -> bool:
     """Insert a row unless its primary key is taken; return whether it was inserted."""
     build = sqlite.insert if session.get_bind().dialect.name == "sqlite" else postgresql.insert
-    done = session.execute(build(table).values(**values).on_conflict_do_nothing())
-    assert isinstance(done, CursorResult)  # noqa: S101 (what SQLAlchemy returns for an insert)
-    return done.rowcount == 1
+    # RETURNING tells on both engines; an insert's row count does not
+    statement = build(table).values(**values).on_conflict_do_nothing().returning(literal(1))
+    return session.execute(statement).first() is not None
 
 
 def add(session: Session, now: datetime, **values: Any) -> None:
