@@ -54,7 +54,7 @@ class Components:
             None
             if settings.fisheries is None
             else LicenceProgram(
-                settings.examples,
+                Path(settings.examples),
                 settings.fisheries,
                 gateway=settings.gateway_url,
                 issuer=settings.issuer,

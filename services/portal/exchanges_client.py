@@ -27,7 +27,7 @@ class ExchangesClient:
         self._corridor = corridor
 
     def latest(self, *, trace: str | None = None, limit: int = 50, etag: str = "") -> Log:
-        """Return the latest exchanges, of one trace if given, unless the tag says nothing is new."""
+        """Return the latest exchanges, of one trace if given; none when the tag is still right."""
         query = {"limit": str(limit)} | ({"trace": trace} if trace else {})
         answer = self._corridor.call(
             "GET",

@@ -1,6 +1,7 @@
 """Verifies ID tokens (OpenID Connect Core 1.0 section 3.1.3.7)."""
 
 import hmac
+import logging
 from collections.abc import Mapping
 from typing import Any
 
@@ -10,6 +11,7 @@ from servicekit.clock import Clock
 from servicekit.problems import Problem
 from servicekit.tokens import KeySource, UnknownKey
 
+logger = logging.getLogger(__name__)
 _LEEWAY_S = 5
 _MAX_AGE_S = 300  # it comes straight from the token endpoint, so an old one is a replay
 _REQUIRED = ["iss", "sub", "aud", "exp", "iat", "nonce"]
@@ -52,7 +54,8 @@ class IdTokens:
                 },
             )
             self._check(claims, nonce)
-        except (jwt.PyJWTError, ValueError, TypeError, UnknownKey):
+        except (jwt.PyJWTError, ValueError, TypeError, UnknownKey) as fault:
+            logger.warning("an ID token was not accepted", extra={"fault": repr(fault)})
             raise SignInFailed(
                 "Identity's answer could not be verified, so nobody was signed in. "
                 "Sign in again; report it if it happens twice."

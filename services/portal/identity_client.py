@@ -1,5 +1,6 @@
 """Identity as the portal uses it: codes and refresh tokens become tokens for one service each."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from servicekit.outbound import Corridor
@@ -17,6 +18,14 @@ class Grant:
     id_token: str | None
 
 
+@dataclass(frozen=True)
+class PersonInfo:
+    """Who signed in: the subject towards this client, and the name by language."""
+
+    subject: str
+    names: Mapping[str, str]
+
+
 class IdentityClient:
     """Calls the token endpoint as the portal's own client."""
 
@@ -26,14 +35,22 @@ class IdentityClient:
         self._corridor, self._redirect_uri = corridor, redirect_uri
         self._client = (client_id, client_secret)
 
-    def redeem(self, code: str, verifier: str, service: str) -> Grant:
-        """Exchange an authorization code, with a first token for one service."""
+    def redeem(self, code: str, verifier: str) -> Grant:
+        """Exchange an authorization code; the access token is for ``person`` alone."""
         return self._token(
             grant_type="authorization_code",
             code=code,
             code_verifier=verifier,
             redirect_uri=self._redirect_uri,
-            resource=f"urn:atoll:{service}",
+        )
+
+    def person(self, access_token: str) -> PersonInfo:
+        """Return who signed in (OpenID Connect Core 1.0 section 5.3)."""
+        headers = {"Authorization": f"Bearer {access_token}", "Accept": "application/json"}
+        answer = members(json_of(self._corridor.send("GET", "/identity/userinfo", headers=headers)))
+        names = {"en": text(answer.get("name")), "dv": text(answer.get("name#dv"))}
+        return PersonInfo(
+            text(answer.get("sub")), {code: name for code, name in names.items() if name}
         )
 
     def renew(self, refresh_token: str, service: str, scope: str) -> Grant:

@@ -10,4 +10,5 @@ def fragment(html: str) -> Response:
     response = Response(html, mimetype="text/html")
     response.set_etag(hashlib.sha256(html.encode("utf-8", "replace")).hexdigest()[:32])
     response.headers["Cache-Control"] = "no-cache, private"
-    return response.make_conditional(request)
+    response.make_conditional(request)
+    return response

@@ -16,7 +16,6 @@ from services.portal import storage
 from services.portal.domain import pkce
 from services.portal.id_token import IdTokens, SignInFailed
 from services.portal.identity_client import Grant, IdentityClient
-from services.portal.notify_client import INBOX
 from services.portal.vault import Vault
 
 SCOPES = "openid profile identity.contact notify.inbox exchanges.own"
@@ -40,7 +39,7 @@ class Person:
     """The person who is signed in; ``subject`` is what identity calls her towards the portal."""
 
     subject: str
-    name: str
+    names: Mapping[str, str]
     session_id: str
 
 
@@ -95,19 +94,20 @@ class Sessions:
         if "code" not in answer:
             raise SignInFailed("You did not sign in, so nothing was opened. You can try again.")
         try:
-            grant = self._identity.redeem(answer["code"], started["verifier"], "notify")
+            grant = self._identity.redeem(answer["code"], started["verifier"])
         except Refused:
             raise SignInFailed(
                 "Identity refused this sign-in; its code is used or too old. Sign in again."
             ) from None
         claims = self._id_tokens.verify(grant.id_token or "", started["nonce"])
         cookie, now = secrets.token_urlsafe(32), self._now()
-        kept = self._kept(
-            {"subject": str(claims["sub"]), "name": str(claims.get("name") or ""), "tokens": {}},
-            grant,
-            "notify",
-            INBOX,
-        )
+        kept = {
+            "subject": str(claims["sub"]),
+            "names": self._names(grant.access_token, str(claims["sub"])),
+            "id_token": grant.id_token,
+            "refresh_token": grant.refresh_token or "",
+            "tokens": {},
+        }
         with self._database.transaction() as session:
             storage.close_session(session, _hash(browser))
             storage.open_session(
@@ -118,7 +118,7 @@ class Sessions:
     def find(self, browser: str) -> Person | None:
         """Return who is signed in in this browser."""
         kept = self._read(browser)[0] if browser else None
-        return None if kept is None else Person(kept["subject"], kept["name"], browser)
+        return None if kept is None else Person(kept["subject"], kept["names"], browser)
 
     def token(self, person: Person, service: str, scope: str) -> str:
         """Return the person's token for one service, renewed when it is about to end.
@@ -144,10 +144,19 @@ class Sessions:
             self._pause(0.05)
         raise Unavailable("Your sign-in is being renewed. Try again in a moment.")
 
-    def end(self, browser: str) -> None:
-        """Sign this browser out."""
+    def end(self, browser: str) -> str:
+        """Sign this browser out; return the ID token, by which identity knows whom to sign out."""
+        kept = self._read(browser)[0]
         with self._database.transaction() as session:
             storage.close_session(session, _hash(browser))
+        return "" if kept is None else str(kept["id_token"])
+
+    def _names(self, access_token: str, subject: str) -> Mapping[str, str]:
+        try:
+            found = self._identity.person(access_token)
+        except Problem:  # a page can do without a name
+            return {}
+        return found.names if found.subject == subject else {}  # OpenID Connect Core 5.3.2
 
     def _take(self, browser: str, state: str) -> dict[str, Any]:
         state_hash = _hash(state)

@@ -5,7 +5,6 @@ import binascii
 import dataclasses
 import json
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Any
 
 from servicekit.settings import ServiceSettings, setting
@@ -26,9 +25,9 @@ class Settings(ServiceSettings):
         default=None,
         secret=True,
     )
-    examples: Path = setting(
+    examples: str = setting(
         "Folder with vessel_licence.py, the program behind the licence button.",
-        default=Path("examples"),
+        default="examples",
     )
 
     def faults(self) -> Iterator[str]:

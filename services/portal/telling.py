@@ -107,7 +107,7 @@ def sequence_picture(exchanges: Sequence[Exchange]) -> str:
                 if exchange.outcome in ("answered", "refused", "failed")
                 else exchange.outcome,
                 stopped=was_stopped(exchange),
-                note=f"{categories(exchange)} · {basis(exchange)}" if exchange.personal else None,
+                note=f"{categories(exchange)}\n{basis(exchange)}" if exchange.personal else None,
             )
         )
     services.pop("gateway", None)

@@ -124,6 +124,8 @@ class FakePlatform(BaseAdapter):
                 return (503 if self.down else 200), {"status": "x", "components": states}
             case ["identity", "token"]:
                 return self._token({k: v[0] for k, v in parse_qs(request.body).items()})
+            case ["identity", "userinfo"]:
+                return 200, {"sub": AISHATH, "name": "Aishath Demo", "name#dv": "ޢައިޝަތު"}
             case ["identity", "jwks"]:
                 return 200, self.issuer.jwks()
             case ["exchanges"]:
@@ -170,7 +172,7 @@ class FakePlatform(BaseAdapter):
         return claims
 
     def _token(self, form: dict[str, str]) -> Any:
-        service = form["resource"].removeprefix("urn:atoll:")
+        service = form.get("resource", "urn:atoll:identity").removeprefix("urn:atoll:")
         if form["grant_type"] == "client_credentials":
             token = self.issuer.token(service, form["scope"], client_id="portal")
             return 200, {"access_token": token, "expires_in": 900}
@@ -181,7 +183,7 @@ class FakePlatform(BaseAdapter):
         elif form["code"] != "good-code":
             return 400, {"error": "invalid_grant", "error_description": "The code is used."}
         self.refresh_token = secrets.token_hex(8)
-        scope = form.get("scope", "notify.inbox")
+        scope = form.get("scope", "openid profile")
         now = int(time.time())
         claims = {
             "iss": self.issuer.issuer,
@@ -190,7 +192,6 @@ class FakePlatform(BaseAdapter):
             "iat": now,
             "exp": now + 300,
             "nonce": self.nonce,
-            "name": "Aishath Demo",
         } | self.id_token
         return 200, {
             "access_token": self.issuer.token(

@@ -43,9 +43,14 @@ def story(exchanges: list[Exchange], *, everything: bool = False) -> list[Exchan
 
 
 def duration(duration_us: int) -> str:
-    """Write a duration for people: ``0.4 ms``, ``12 ms``, ``1.3 s``."""
+    """Write a duration for people: ``0.4 ms``, ``12 ms``, ``1.3 s``.
+
+    It is isolated (U+2066 … U+2069), so that it keeps its order inside right-to-left text.
+    """
     if duration_us >= 1_000_000:
-        return f"{duration_us / 1_000_000:.1f} s"
-    if duration_us >= 10_000:
-        return f"{duration_us / 1000:.0f} ms"
-    return f"{duration_us / 1000:.1f} ms"
+        written = f"{duration_us / 1_000_000:.1f} s"
+    elif duration_us >= 10_000:
+        written = f"{duration_us / 1000:.0f} ms"
+    else:
+        written = f"{duration_us / 1000:.1f} ms"
+    return f"\u2066{written}\u2069"

@@ -1,4 +1,4 @@
-"""The picture of the platform: five named boxes around the gateway, their health, a passing call."""
+"""The picture of the platform: named boxes around the gateway, their health, a passing call."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from services.portal.domain import svg
 
 _WIDTH, _HEIGHT = 640, 400
 _BOX_WIDTH, _BOX_HEIGHT = 196, 84
-_GATE_X, _GATE_WIDTH = 272, 96
+_GATE_X, _GATE_WIDTH = 266, 108
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Starting a sign-in: fresh state, nonce and code verifier (RFC 7636, OpenID Connect Core 3.1.2.1)."""
+"""Starting a sign-in: state, nonce, code verifier (RFC 7636, OpenID Connect Core 3.1.2.1)."""
 
 import base64
 import hashlib

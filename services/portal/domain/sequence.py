@@ -26,8 +26,8 @@ class Lane:
 class Call:
     """One row: from a caller's lane through the gateway to a service's lane.
 
-    stopped: at the gateway, so that no arrow reaches the service. note: what was seen of a
-    person and on what basis, for personal data only.
+    stopped: at the gateway, so that no arrow reaches the service. note: two lines for personal
+    data only, what was seen of a person and on what ground.
     """
 
     number: int
@@ -54,17 +54,32 @@ def draw(
     step = room / max(1, len(shown))
     at = {lane.key: _MARGIN + step * (index + 0.5) for index, lane in enumerate(shown)}
     gate = next((at[lane.key] for lane in shown if lane.kind == "gateway"), None)
+    grounds: list[str] = []
     rows: list[str] = []
-    y = float(_HEAD + 16)
+    y = float(_HEAD + 12)
     for call in calls:
         if gate is None or call.caller not in at or call.service not in at:
             continue
-        drawn, y = _row(call, at, gate, y, rtl)
+        drawn, bottom = _row(call, at, gate, y, rtl, even=len(rows) % 2 == 1)
         rows.append(drawn)
+        if len(rows) % 2 == 0:
+            grounds.append(
+                svg.element(
+                    "rect",
+                    class_="ground",
+                    x=8,
+                    y=y,
+                    width=WIDTH - 16,
+                    height=bottom - y,
+                    rx=6,
+                )
+            )
+        y = bottom
     height = y + 16
     return svg.element(
         "svg",
         svg.element("title", svg.words(title)),
+        *grounds,
         *(_lane(lane, at[lane.key], step, height, rtl) for lane in shown),
         *rows,
         class_="sequence",
@@ -81,7 +96,7 @@ def _flip(x: float, rtl: bool) -> float:
 
 def _lane(lane: Lane, x: float, step: float, height: float, rtl: bool) -> str:
     width = min(step - 8, 190)
-    name = svg.lines(lane.name, width - 12, 15)[:2]
+    name = svg.lines(lane.name, width - 12, 17)[:2]
     top = 40 - 10 * (len(name) - 1)
     return svg.element(
         "g",
@@ -97,19 +112,12 @@ def _lane(lane: Lane, x: float, step: float, height: float, rtl: bool) -> str:
     )
 
 
-def _row(call: Call, at: dict[str, float], gate: float, y: float, rtl: bool) -> tuple[str, float]:
+def _row(
+    call: Call, at: dict[str, float], gate: float, y: float, rtl: bool, *, even: bool
+) -> tuple[str, float]:
     caption = svg.lines(call.caption, WIDTH - 2 * _MARGIN - 40, _SIZE)
     begin = _flip(_MARGIN + 40, rtl)
     parts = [
-        svg.element(
-            "rect",
-            class_="ground",
-            x=8,
-            y=y,
-            width=WIDTH - 16,
-            height=_LINE * len(caption) + 48,
-            rx=6,
-        ),
         svg.element("circle", class_="badge", cx=_flip(_MARGIN + 12, rtl), cy=y + 18, r=14),
         svg.element(
             "text", str(call.number), class_="number", x=_flip(_MARGIN + 12, rtl), y=y + 23
@@ -118,7 +126,7 @@ def _row(call: Call, at: dict[str, float], gate: float, y: float, rtl: bool) -> 
     for line in caption:
         parts.append(svg.element("text", svg.words(line), class_="caption", x=begin, y=y + 23))
         y += _LINE
-    y += 22
+    y += 18
     start, end = at[call.caller], at[call.service]
     stop = gate if call.stopped else end
     parts.append(_arrow(_flip(start, rtl), _flip(stop, rtl), y))
@@ -136,7 +144,10 @@ def _row(call: Call, at: dict[str, float], gate: float, y: float, rtl: bool) -> 
             y=y + 5,
         )
     )
-    return svg.element("g", *parts, class_=f"call {call.outcome}"), y + 34
+    seen = 16 if call.note and not call.stopped else 0
+    return svg.element(
+        "g", *parts, class_=f"call {call.outcome}{' even' if even else ''}"
+    ), y + 24 + seen
 
 
 def _arrow(start: float, end: float, y: float) -> str:
@@ -159,12 +170,11 @@ def _cross(x: float, y: float) -> str:
 
 
 def _seen(service: float, people: float, y: float, note: str) -> str:
-    room = 180
     return (
         svg.element("line", class_="seen", x1=service, y1=y, x2=people, y2=y)
         + svg.element("circle", class_="eye", cx=people, cy=y, r=8)
         + "".join(
-            svg.element("text", svg.words(line), class_="note", x=people, y=y + 20 + 15 * index)
-            for index, line in enumerate(svg.lines(note, room, 13)[:1])
+            svg.element("text", svg.words(line), class_="note", x=people, y=y + 22 + 14 * index)
+            for index, line in enumerate(note.split("\n")[:2])
         )
     )

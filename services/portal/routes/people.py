@@ -38,8 +38,10 @@ def callback() -> Response:
 def sign_out() -> Response:
     """Close the session here, then at identity."""
     check_form()
-    components().sessions.end(browser_id())
-    return redirect(address("/identity/sign-out"), 303)
+    hint = components().sessions.end(browser_id())
+    public_url = components().settings.public_url
+    query = {"id_token_hint": hint, "post_logout_redirect_uri": f"{public_url}/"} if hint else {}
+    return redirect(address("/identity/sign-out", **query), 303)
 
 
 @pages.get("/portal/inbox")
