@@ -143,7 +143,7 @@ class Passage:
         if route.service == "gateway":
             await self._ask_own(headers, body)
         else:
-            await self._forward(route, call, headers, body, is_whole, limit)
+            await self._forward(route, call, headers, body, is_whole)
 
     async def _token(self, route: Route, call: Incoming) -> Token | None:
         """Verify the caller's token where the route looks at it, never blocking the loop."""
@@ -183,6 +183,7 @@ class Passage:
             raise too_large(limit)
         if length is not None and length > GATHERED_BYTES:
             return b"", False
+        limit = limit if length is None else length
         body = bytearray()
         try:
             async with asyncio.timeout(self.plane.settings.idle_timeout_s):
@@ -192,7 +193,7 @@ class Passage:
                         raise refusals.CallerGone("The caller hung up.")
                     body += message.get("body", b"")
                     if len(body) > limit:
-                        raise too_large(limit)
+                        raise too_large(limit)  # also where more came than was declared
                     if not message.get("more_body"):
                         break
         except TimeoutError:
@@ -248,7 +249,6 @@ class Passage:
         headers: Headers,
         body: bytes,
         is_whole: bool,
-        limit: int,
     ) -> None:
         """Send the call on and its answer back."""
         upstream = self.plane.upstreams[route.service]
@@ -259,7 +259,7 @@ class Passage:
             sent=is_whole,
             safe=call.method in _SAFE and not body,
         )
-        listener = Listener(self.receive, answer, None if is_whole else limit)
+        listener = Listener(self.receive, answer, None if is_whole else call.body_bytes)
         try:
             await answer.head()
             self.entry.status = answer.status

@@ -4,23 +4,23 @@ import asyncio
 
 from gateway.asgi import Receive
 from gateway.connection import Answer
-from gateway.refusals import too_large
+from servicekit.problems import Malformed
 
 WATCH_AFTER_S = 0.1  # most answers are there sooner; only then is the caller watched
 
 
 class Listener:
-    """Watches over one call until ``stop``."""
+    """Watches over one call until ``stop``; passes on a body of ``body_bytes`` where there is one."""
 
-    def __init__(self, receive: Receive, answer: Answer, body_limit: int | None) -> None:
+    def __init__(self, receive: Receive, answer: Answer, body_bytes: int | None) -> None:
         self._receive, self._answer = receive, answer
         self._loop = asyncio.get_running_loop()
         self._task: asyncio.Task[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
-        if body_limit is None:
+        if body_bytes is None:
             self._timer = self._loop.call_later(WATCH_AFTER_S, self._watch)
         else:
-            self._task = self._loop.create_task(self._feed(body_limit))
+            self._task = self._loop.create_task(self._feed(body_bytes))
 
     def stop(self) -> None:
         """Listen no more."""
@@ -37,8 +37,8 @@ class Listener:
             pass
         self._answer.abort()
 
-    async def _feed(self, limit: int) -> None:
-        """Pass the body on as it comes, at the service's pace."""
+    async def _feed(self, length: int) -> None:
+        """Pass the body on as it comes, at the service's pace; it has the length declared."""
         answer, size, more = self._answer, 0, True
         while more:
             message = await self._receive()
@@ -48,8 +48,8 @@ class Listener:
             piece = message.get("body", b"")
             more = message.get("more_body", False)
             size += len(piece)
-            if size > limit:
-                answer.abort(too_large(limit))
+            if size > length or (not more and size != length):
+                answer.abort(Malformed("The body does not have the length that was declared."))
                 return
             if piece:
                 await answer.write(piece)
