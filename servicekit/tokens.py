@@ -76,12 +76,13 @@ class KeySource:
     def key(self, kid: str) -> jwt.PyJWK:
         """Return the key with this id at once; raises UnknownKey when none is held."""
         now = self._monotonic()
+        under_way = self._lock.locked()  # a fetch that another thread began is worth waiting for
         key = self._keys.get(kid)
         if key is not None and now - self._fetched_at < self._hard_limit_s:
             if now - self._fetched_at > self._max_age_s and self._may_fetch(now):
                 threading.Thread(target=self.refresh, daemon=True).start()
             return key
-        raise UnknownKey(worth_fetching=self._may_fetch(now))
+        raise UnknownKey(worth_fetching=under_way or self._lock.locked() or self._may_fetch(now))
 
     def refresh(self) -> None:
         """Fetch the keys now, unless another thread is doing so or just did."""
