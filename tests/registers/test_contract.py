@@ -66,8 +66,10 @@ def test_migrations_make_the_tables(database: Database) -> None:
         ("/registers/{register}/entries/{number}", "/registers/atoll/entries/1"),
         ("/registers/{register}/blobs", "/registers/atoll/blobs"),
         ("/registers/{register}/proofs/register", "/registers/atoll/proofs/register"),
-        ("/registers/{register}/proofs/entries/{number}/{size}", "/registers/atoll/proofs/entries/3/9"),
-        ("/registers/{register}/proofs/consistency/{old}/{new}", "/registers/atoll/proofs/consistency/3/9"),
+        ("/registers/{register}/proofs/entries/{number}/{size}",
+         "/registers/atoll/proofs/entries/3/9"),
+        ("/registers/{register}/proofs/consistency/{old}/{new}",
+         "/registers/atoll/proofs/consistency/3/9"),
     ],
 )  # fmt: skip
 def test_answers_fit_the_contract(registers: Caller, path: str, example: str) -> None:

@@ -7,6 +7,8 @@ import pytest
 
 from servicekit import merkle
 from services.registers.domain import objecthash
+from services.registers.start_state import read_seed
+from services.registers.storage import heads as stored_heads
 from tests.registers.conftest import Caller, vessel
 
 
@@ -103,13 +105,11 @@ def test_an_append_is_answered_with_its_own_proof(registers: Caller) -> None:
 
 
 def test_an_empty_log_has_the_head_of_nothing(registers: Caller) -> None:
-    from services.registers.start_state import read_seed
-    from services.registers.storage import heads
 
     register = next(one for one in read_seed() if one["name"] == "atoll")
     register.pop("rows")
     with registers.database.transaction() as session:
-        heads.add_register(session, register | {"name": "empty", "id": 99})
+        stored_heads.add_register(session, register | {"name": "empty", "id": 99})
     head = registers.json("/registers/empty/proofs/register")
     assert head == {"root-hash": "1220" + hashlib.sha256(b"").hexdigest(), "total-entries": 0}
     for name in ("records", "entries", "blobs"):

@@ -1,4 +1,4 @@
-"""The start state: real facts with their sources, references that resolve, the same heads always."""
+"""The start state: real facts with sources, references that resolve, the same heads always."""
 
 import csv
 import unicodedata

@@ -52,12 +52,11 @@ def find_register(session: Session, name: str) -> RowMapping | None:
 def lock_register(session: Session, name: str) -> RowMapping | None:
     """Return a register with the state of its log, which nobody else changes until the commit."""
     statement = _BOTH.where(_REGISTER.c.name == name).with_for_update(of=_HEAD)
-    for _attempt in (1, 2):
-        # PostgreSQL finds no row when a reset replaced the one it waited for; ask once more
-        found = session.execute(statement).mappings().first()
-        if found is not None:
-            return found
-    return None
+    while True:
+        locked = session.execute(statement).mappings().first()
+        # PostgreSQL finds no row when a reset replaced the one it waited for: then ask again
+        if locked is not None or find_register(session, name) is None:
+            return locked
 
 
 def lock_all(session: Session) -> None:
