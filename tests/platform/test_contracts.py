@@ -60,8 +60,9 @@ def flask_app(package: str, tmp_path: Path) -> Flask:
     migrate.upgrade(package, database)
     database.dispose()
     app_module = importlib.import_module(f"{package}.app")
-    create = getattr(app_module, "create_flask_app", None) or app_module.create_app
-    app = create(settings)
+    app = app_module.create_app(settings)
+    if package == "gateway":  # its own Flask application is mounted beside the data plane
+        app = app.own.app
     assert isinstance(app, Flask)
     return app
 
