@@ -35,7 +35,7 @@ class Answer:
         self.status = 0
         self.headers: Headers = []
         self.head_done = False
-        self.ended = False  # the whole answer is here
+        self._arrived = False  # the whole answer is here
         self.is_head = is_head
         self.sent = sent  # the whole request is on its way
         self.deadline = upstream.now() + upstream.limits.total_s
@@ -47,6 +47,11 @@ class Answer:
         self._connection: Connection | None = None
 
     # -- for the data plane
+
+    @property
+    def finished(self) -> bool:
+        """Whether the whole answer has come and been read."""
+        return self._arrived and not self._pieces
 
     async def start(self) -> None:
         """Send the request over a kept or a new connection."""
@@ -69,8 +74,8 @@ class Answer:
                 raise self._fault
 
     async def read(self) -> bytes:
-        """Return the next piece of the body; nothing is left when ``ended`` is then true."""
-        while not self._pieces and not self.ended:
+        """Return the next piece of the body; empty only where there is no more."""
+        while not self._pieces and not self._arrived:
             if self._fault is not None:
                 raise self._fault
             await self._wait()
@@ -108,7 +113,7 @@ class Answer:
 
     def finish(self) -> None:
         """Be complete; the connection is somebody else's now."""
-        self.ended, self._connection = True, None
+        self._arrived, self._connection = True, None
         self.wake()
 
     def fail(self, fault: Problem | Gone) -> None:

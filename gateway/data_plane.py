@@ -279,7 +279,7 @@ class Passage:
         await self._begin(answer.status, back(answer.headers, entry.exchange, route.cookie_names))
         while True:
             piece = await answer.read()
-            ended = answer.ended
+            ended = answer.finished
             entry.size_bytes += len(piece)
             await self.send({"type": "http.response.body", "body": piece, "more_body": not ended})
             if ended:
@@ -289,10 +289,8 @@ class Passage:
         """Pass personal data on: whole, about the right person, and only once it is recorded."""
         limit = self.plane.settings.max_personal_bytes
         body = bytearray()
-        ended = False
-        while not ended:  # read before looking: body and end often arrive together
+        while not answer.finished:
             body += await answer.read()
-            ended = answer.ended
             if len(body) > limit:
                 raise BadGateway(
                     f"{route.service} answered with more than a page of personal data."

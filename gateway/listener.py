@@ -10,7 +10,10 @@ WATCH_AFTER_S = 0.1  # most answers are there sooner; only then is the caller wa
 
 
 class Listener:
-    """Watches over one call until ``stop``; passes on a body of ``body_bytes`` where there is one."""
+    """Watches over one call until ``stop``.
+
+    body_bytes: the length of a body to pass on meanwhile; None where none is left to come.
+    """
 
     def __init__(self, receive: Receive, answer: Answer, body_bytes: int | None) -> None:
         self._receive, self._answer = receive, answer

@@ -92,12 +92,11 @@ class Upstreams:
                 answer = await upstream.send(head, safe=method == "GET")
                 await answer.head()
                 body = bytearray()
-                while True:
+                while not answer.finished:
                     body += await answer.read()
                     if len(body) > MAX_OWN_ANSWER_BYTES:
                         raise BadGateway(f"{service} answered with more than can be read.")
-                    if answer.ended:
-                        return answer.status, bytes(body)
+                return answer.status, bytes(body)
         except TimeoutError:
             raise GatewayTimeout(f"{service} did not answer in time. Try again shortly.") from None
         finally:

@@ -126,9 +126,9 @@ class Service:
 
 @contextlib.asynccontextmanager
 async def listening(
-    serve: Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]],
+    serve: Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]], port: int = 0
 ) -> AsyncIterator[int]:
-    """Run a server on a free port of loopback; end its connections with the test."""
+    """Run a server on a port of loopback, a free one if none is named; end it with the test."""
     tasks: set[asyncio.Task[None]] = set()
 
     async def track(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -137,11 +137,13 @@ async def listening(
         tasks.add(task)
         try:
             await serve(reader, writer)
+        except (asyncio.CancelledError, ConnectionError, asyncio.IncompleteReadError):
+            pass
         finally:
             writer.close()
             tasks.discard(task)
 
-    server = await asyncio.start_server(track, "127.0.0.1", 0)
+    server = await asyncio.start_server(track, "127.0.0.1", port)
     try:
         yield server.sockets[0].getsockname()[1]
     finally:
