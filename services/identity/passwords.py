@@ -1,5 +1,6 @@
 """Passwords: argon2id at OWASP's parameters, few at a time, the same time for unknown people."""
 
+import ctypes
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,8 +14,7 @@ from servicekit.problems import Unavailable
 AT_ONCE = 2  # each costs 19 MiB and some 20 ms of a core
 WAITING = 3  # more would hold every thread of the process, and tokens would have to wait
 LONGEST = 128
-
-_hasher = PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)
+_M_MMAP_THRESHOLD = -3  # mallopt(3)
 
 
 @cache
@@ -23,7 +23,16 @@ def hash_password(password: str) -> str:
 
     Only the start state calls it: its reset must be quick.
     """
-    return _hasher.hash(password)
+    return _hasher().hash(password)
+
+
+@cache
+def _hasher() -> PasswordHasher:
+    library = ctypes.CDLL(None)
+    if hasattr(library, "mallopt"):
+        # glibc would keep the 19 MiB of each thread's first hash for its next; give them back
+        library.mallopt(_M_MMAP_THRESHOLD, 1024 * 1024)
+    return PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)
 
 
 class Passwords:
@@ -32,13 +41,15 @@ class Passwords:
     def __init__(self) -> None:
         self._admitted = threading.BoundedSemaphore(AT_ONCE + WAITING)
         self._hashing = threading.BoundedSemaphore(AT_ONCE)
+        self._nobodys = hash_password("")
 
     def matches(self, password: str, password_hash: str | None) -> bool:
         """Whether the password belongs to the hash; None costs the same time and is False."""
         given = password if len(password) <= LONGEST else ""
+        stored = password_hash or self._nobodys
         with self._hashing:
             try:
-                _hasher.verify(password_hash or hash_password(""), given)
+                _hasher().verify(stored, given)
             except (VerificationError, InvalidHashError, UnicodeEncodeError):
                 return False
         return password_hash is not None and given == password

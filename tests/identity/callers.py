@@ -7,6 +7,7 @@ import secrets
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+import jwt
 from flask import Flask
 from werkzeug.test import TestResponse
 
@@ -130,6 +131,10 @@ class Browser:
             assert page.status_code == 303, page.text
             self.clock.advance(seconds=31)
         return query_of(page)["code"]
+
+    @staticmethod
+    def claims(token: str) -> dict[str, Any]:
+        return jwt.decode(token, options={"verify_signature": False})
 
     def cookie(self) -> str | None:
         found = self.client.get_cookie("atoll_identity", domain="localhost")

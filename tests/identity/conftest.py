@@ -10,6 +10,7 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from flask import Flask
+from jinja2 import FileSystemBytecodeCache
 
 from servicekit import migrate
 from servicekit.database import Database
@@ -18,6 +19,7 @@ from services.identity.settings import Settings
 from tests.identity.callers import Browser, Program
 from tests.support.clock import FakeClock
 
+PACKAGE = "services.identity"
 GATEWAY_KEY = "k" * 64
 PEOPLE = ("aishath", "ibrahim", "mariyam", "hassan", "zeena")
 
@@ -54,33 +56,38 @@ def start_state() -> dict:
     }
 
 
+@pytest.fixture(scope="session")
+def secrets_given(signing_key: str, start_state: dict) -> dict[str, str]:
+    return {
+        "gateway_key": GATEWAY_KEY,
+        "signing_key": signing_key,
+        "data_key": secrets.token_urlsafe(32),
+        "form_key": "f" * 64,
+        "start_state": json.dumps(start_state),
+    }
+
+
 @pytest.fixture
-def settings(signing_key: str, start_state: dict, tmp_path: Path) -> Settings:
-    return Settings(
-        database_url=f"sqlite:///{tmp_path / 'test.db'}",
-        gateway_key=GATEWAY_KEY,
-        signing_key=signing_key,
-        data_key=secrets.token_urlsafe(32),
-        form_key="f" * 64,
-        start_state=json.dumps(start_state),
-    )
+def settings(secrets_given: dict[str, str], tmp_path: Path) -> Settings:
+    return Settings(database_url=f"sqlite:///{tmp_path / 'test.db'}", **secrets_given)
 
 
 @pytest.fixture(scope="session")
-def empty_tables(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A migrated SQLite file that tests copy: migrating each time would take most of the run."""
-    path = tmp_path_factory.mktemp("identity") / "migrated.db"
-    database = Database(f"sqlite:///{path}")
-    migrate.upgrade("services.identity", database)
+def seeded_file(tmp_path_factory: pytest.TempPathFactory, secrets_given: dict[str, str]) -> Path:
+    """A SQLite file with the start state that tests copy: loading takes most of a test's time."""
+    path = tmp_path_factory.mktemp("identity") / "seeded.db"
+    settings = Settings(database_url=f"sqlite:///{path}", **secrets_given)
+    database = Database(settings.database_url)
+    migrate.upgrade(PACKAGE, database)
+    migrate.load_start_state(PACKAGE, settings, database)
     database.dispose()
     return path
 
 
 @pytest.fixture
-def file_database(empty_tables: Path, settings: Settings, tmp_path: Path) -> Iterator[Database]:
-    (tmp_path / "test.db").write_bytes(empty_tables.read_bytes())
+def file_database(seeded_file: Path, settings: Settings, tmp_path: Path) -> Iterator[Database]:
+    (tmp_path / "test.db").write_bytes(seeded_file.read_bytes())
     database = Database(settings.database_url)
-    migrate.load_start_state("services.identity", settings, database)
     yield database
     database.dispose()
 
@@ -88,8 +95,8 @@ def file_database(empty_tables: Path, settings: Settings, tmp_path: Path) -> Ite
 @pytest.fixture
 def each_database(database: Database, settings: Settings) -> Database:
     """The start state on each engine."""
-    migrate.upgrade("services.identity", database)
-    migrate.load_start_state("services.identity", settings, database)
+    migrate.upgrade(PACKAGE, database)
+    migrate.load_start_state(PACKAGE, settings, database)
     return database
 
 
@@ -98,9 +105,19 @@ def clock() -> FakeClock:
     return FakeClock()
 
 
+@pytest.fixture(scope="session")
+def compiled(tmp_path_factory: pytest.TempPathFactory) -> FileSystemBytecodeCache:
+    """Compiled templates, shared: compiling them for each application takes most of the run."""
+    return FileSystemBytecodeCache(str(tmp_path_factory.mktemp("templates")))
+
+
 @pytest.fixture
-def app(settings: Settings, file_database: Database, clock: FakeClock) -> Flask:
-    return create_app(settings, database=file_database, clock=clock)
+def app(
+    settings: Settings, file_database: Database, clock: FakeClock, compiled: FileSystemBytecodeCache
+) -> Flask:
+    app = create_app(settings, database=file_database, clock=clock)
+    app.jinja_env.bytecode_cache = compiled
+    return app
 
 
 @pytest.fixture

@@ -1,10 +1,8 @@
 """A person signs in for the portal and gets tokens; what each answer carries."""
 
 import jwt
-from flask import Flask
 
 from tests.identity.callers import REDIRECT_URI, Browser, Program, query_of
-from tests.support.clock import FakeClock
 
 
 def claims_of(token: str) -> dict:

@@ -1,0 +1,217 @@
+"""Accounts: statements 31 to 33, 35 and 36 of the identity profile."""
+
+import re
+import threading
+
+import pytest
+from flask import Flask
+from werkzeug.test import TestResponse
+
+from servicekit.problems import Unavailable
+from services.identity.passwords import AT_ONCE, WAITING, Passwords, hash_password
+from tests.identity.callers import Browser, Program
+from tests.support.clock import FakeClock
+
+
+def without_name(page: TestResponse, name: str) -> str:
+    return re.sub(r'value="[0-9a-f]{64}"', "", page.text).replace(name, "NAME")
+
+
+def test_31_an_unknown_person_and_a_wrong_password_get_one_and_the_same_answer(
+    browser: Browser,
+) -> None:
+    known = browser.sign_in("aishath", password="wrong")
+    unknown = browser.sign_in("nobody", password="wrong")
+    wrong_code = browser.sign_in("ibrahim", code="000000")
+    assert known.status_code == unknown.status_code == wrong_code.status_code == 422
+    assert without_name(known, "aishath") == without_name(unknown, "nobody")
+    assert without_name(known, "aishath") == without_name(wrong_code, "ibrahim")
+    drop = {"Content-Length", "Set-Cookie"}
+    assert [h for h in known.headers if h[0] not in drop] == [
+        h for h in unknown.headers if h[0] not in drop
+    ]
+
+
+def test_31_an_unknown_person_costs_a_hash_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    passwords = Passwords()
+    compared = []
+    hasher = type("Counting", (), {"verify": lambda self, a, b: compared.append(a)})()
+    monkeypatch.setattr("services.identity.passwords._hasher", lambda: hasher)
+    assert passwords.matches("anything", None) is False
+    assert passwords.matches("x" * 129, "some-hash") is False
+    assert len(compared) == 2
+
+
+@pytest.mark.parametrize("person", ["aishath", "nobody"])
+def test_32_the_wait_grows_but_never_becomes_a_lock(
+    browser: Browser, clock: FakeClock, person: str
+) -> None:
+    waits = []
+    for _ in range(10):
+        while (answer := browser.sign_in(person, password="wrong")).status_code == 429:
+            waits.append(int(answer.headers["Retry-After"]))
+            assert f"{waits[-1]} seconds" in answer.text
+            clock.advance(seconds=waits[-1])
+        assert answer.status_code == 422
+    assert waits == [2, 4, 8, 16, 30, 30, 30]
+    if person == "aishath":
+        clock.advance(seconds=31)
+        assert browser.sign_in(person).status_code == 303  # the right password still opens
+        assert browser.sign_in(person, password="wrong").status_code == 422  # counted anew
+
+
+def test_32_failures_are_forgotten_after_half_an_hour(browser: Browser, clock: FakeClock) -> None:
+    for _ in range(3):
+        browser.sign_in(password="wrong")
+    assert browser.sign_in(password="wrong").status_code == 429
+    clock.advance(minutes=31)
+    for _ in range(3):
+        assert browser.sign_in(password="wrong").status_code == 422
+
+
+def test_32_spelling_a_name_differently_does_not_help(browser: Browser) -> None:
+    for name in ("aishath", "AISHATH", " Aishath "):
+        assert browser.sign_in(name, password="wrong").status_code == 422
+    assert browser.sign_in("aishatH", password="wrong").status_code == 429
+
+
+def test_33_a_one_time_code_works_once(browser: Browser, clock: FakeClock) -> None:
+    code = browser.code("aishath")
+    assert browser.sign_in(code=code).status_code == 303
+    assert browser.sign_in(code=code).status_code == 422
+    assert browser.sign_in(code=browser.code("aishath", ahead=-1)).status_code == 422
+    assert browser.sign_in(code=browser.code("aishath", ahead=1)).status_code == 303
+
+
+@pytest.mark.parametrize(("ahead", "status"), [(-2, 422), (-1, 303), (0, 303), (1, 303), (2, 422)])
+def test_33_a_code_may_be_one_step_away(browser: Browser, ahead: int, status: int) -> None:
+    assert browser.sign_in(code=browser.code("aishath", ahead)).status_code == status
+
+
+def test_33_guessing_codes_for_half_an_hour_hardly_ever_succeeds(
+    browser: Browser, clock: FakeClock
+) -> None:
+    tried = 0
+    end = clock.moment.timestamp() + 30 * 60
+    while clock.moment.timestamp() < end:
+        answer = browser.sign_in(code="abcdef")
+        if answer.status_code == 429:
+            clock.advance(seconds=int(answer.headers["Retry-After"]))
+        else:
+            tried += 1
+    assert tried * 3 / 10**6 < 0.001
+
+
+def test_35_only_a_few_sign_ins_are_checked_at_a_time() -> None:
+    passwords = Passwords()
+    entered = [passwords.turn() for _ in range(AT_ONCE + WAITING)]
+    for turn in entered:
+        turn.__enter__()
+    with pytest.raises(Unavailable), passwords.turn():
+        pass
+    for turn in entered:
+        turn.__exit__(None, None, None)
+    with passwords.turn():
+        pass
+
+
+def test_35_many_sign_ins_leave_room_for_tokens(app: Flask, program: Program) -> None:
+    passwords = app.extensions["identity"].passwords
+    release, inside = threading.Event(), threading.Barrier(AT_ONCE + WAITING + 1)
+
+    def hold() -> None:
+        with passwords.turn():
+            inside.wait()
+            release.wait()
+
+    holders = [threading.Thread(target=hold) for _ in range(AT_ONCE + WAITING)]
+    for holder in holders:
+        holder.start()
+    inside.wait()
+    try:
+        program.own_token("fisheries", "registers")
+        assert program.call("GET", "/identity/jwks").status_code == 200
+    finally:
+        release.set()
+        for holder in holders:
+            holder.join()
+
+
+def test_35_a_sign_in_too_many_is_told_to_come_back(app: Flask, browser: Browser) -> None:
+    passwords = app.extensions["identity"].passwords
+    turns = [passwords.turn() for _ in range(AT_ONCE + WAITING)]
+    for turn in turns:
+        turn.__enter__()
+    refused = browser.sign_in()
+    assert refused.status_code == 503
+    assert refused.headers["Retry-After"] == "1"
+    for turn in turns:
+        turn.__exit__(None, None, None)
+    assert browser.sign_in().status_code == 303  # and nothing was counted against her
+
+
+def test_36_long_passwords_and_passphrases_in_any_script_are_taken() -> None:
+    passwords = Passwords()
+    for password in ("x" * 128, "ދިވެހި ޕާސްވޯޑް", "  spaces stay  "):
+        assert passwords.matches(password, hash_password(password))
+        assert not passwords.matches(password + "x", hash_password(password))
+    assert hash_password("x" * 128).startswith("$argon2id$v=19$m=19456,t=2,p=1$")
+
+
+@pytest.mark.parametrize("field", ["username", "password", "code"])
+def test_a_missing_field_is_named_at_the_field(browser: Browser, field: str) -> None:
+    page = browser.sign_in(**{field: " "})
+    assert page.status_code == 422
+    assert f'href="#{field}"' in page.text
+    assert f'id="{field}-error"' in page.text
+    assert "<title>Error: " in page.text
+
+
+def test_the_form_helps_password_managers_and_phones(browser: Browser) -> None:
+    page = browser.get("/identity/sign-in").text
+    for name in ("username", "current-password", "one-time-code"):
+        assert f'autocomplete="{name}"' in page
+    assert 'inputmode="numeric"' in page
+    assert "<script" not in page
+    assert "<details" in page
+
+
+def test_one_press_fills_the_form_and_the_ordinary_sign_in_runs(
+    browser: Browser, clock: FakeClock
+) -> None:
+    listed = browser.get("/identity/sign-in")
+    assert "Aishath Demo" in listed.text
+    page = browser.get("/identity/sign-in?person=aishath")
+    fields = dict(re.findall(r'name="(username|password|code)"[^>]*? value="([^"]*)"', page.text))
+    form = {"form_token": browser.form_token(page), **fields}
+    assert set(fields) == {"username", "password", "code"}
+    assert browser.post("/identity/sign-in", form).status_code == 303
+    assert browser.post("/identity/sign-in", form).status_code == 403  # the form's session is over
+
+
+def test_the_filled_code_is_one_that_was_not_used(browser: Browser, clock: FakeClock) -> None:
+    for _ in range(2):
+        page = browser.get("/identity/sign-in?person=aishath")
+        code = re.search(r'name="code"[^>]*? value="(\d{6})"', page.text)
+        assert code is not None
+        assert browser.sign_in(code=code[1]).status_code == 303
+    page = browser.get("/identity/sign-in?person=aishath")
+    assert re.search(r"Wait \d+ seconds", page.text)
+    clock.advance(seconds=int(page.headers["Retry-After"]))
+    assert "Wait" not in browser.get("/identity/sign-in?person=aishath").text
+
+
+@pytest.mark.parametrize("person", ["nobody", "", "a\0b", "ދިވެހި", "x" * 2000])
+def test_only_the_demonstrations_people_are_filled_in(browser: Browser, person: str) -> None:
+    page = browser.get("/identity/sign-in", query_string={"person": person})
+    assert page.status_code == 200
+    assert "likes boats" not in page.text
+
+
+def test_a_real_platform_lists_nobody(https_app: Flask) -> None:
+    page = https_app.test_client().get(
+        "/identity/sign-in?person=aishath", headers={"Atoll-Gateway-Key": "k" * 64}
+    )
+    assert page.status_code == 200
+    assert "aishath" not in page.text.replace("person=aishath", "")
+    assert "Aishath" not in page.text
