@@ -37,6 +37,7 @@ class NotifyClient:
             service="notify",
             scope=INBOX,
             token=token,
+            headers={"Atoll-Purpose": "own-data"},
             params={"channel": channel} | ({"before": before} if before else {}),
         )
         document = members(json_of(answer))

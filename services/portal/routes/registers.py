@@ -1,11 +1,15 @@
 """The registers: the list, one register with its records, one record with its history."""
 
+from collections.abc import Mapping
+from typing import Any
+
 from flask import Blueprint, render_template, request
 
 from servicekit import access
 from servicekit.problems import NotFound
 from services.portal.components import components
 from services.portal.panels import panel
+from services.portal.registers_client import Field
 
 pages = Blueprint("registers", __name__)
 _COLUMNS = 6
@@ -65,7 +69,17 @@ def show_record(register: str, key: str) -> str:
             (one for one in panel(client.registers).value or [] if one.id == register), None
         ),
         record=record,
-        fields={field.id: field for field in panel(lambda: client.fields(register)).value or []},
+        fields=_fields(register, record.value or {}),
         history=panel(lambda: client.history(register, key)),
         public_url=components().settings.public_url,
     )
+
+
+def _fields(register: str, record: Mapping[str, Any]) -> dict[str, Field]:
+    """Return the columns in their order, then what the record has beyond them."""
+    known = panel(lambda: components().registers.fields(register)).value or []
+    fields = {field.id: field for field in known}
+    for name in record:
+        if name != "_id":
+            fields.setdefault(name, Field(name, name, "string", many=False))
+    return fields
