@@ -39,7 +39,7 @@ def running_address(place: Home) -> str:
 
 
 def status(place: Home, *, as_json: bool) -> int:
-    """Show each process: the supervisor's word, corrected by what the gateway sees."""
+    """Show each process: the supervisor's word, corrected by what it and the gateway answer."""
     state = place.state() if place.holder() is not None else None
     if state is None:
         if as_json:
@@ -66,9 +66,10 @@ def _service(each: dict[str, Any], seen: dict[str, str]) -> dict[str, Any]:
     shown = {
         name: each[name] for name in ("name", "pid", "port", "state", "restarts", "started_at")
     }
-    if each["state"] == "running":
-        is_web = each["name"] in (GATEWAY.name, *SERVICES)
-        shown["state"] = seen.get(each["name"], "down" if is_web else "ready")
+    if each["state"] == "running" and each["port"] is None:
+        shown["state"] = "ready"
+    elif each["state"] == "running":
+        shown["state"] = seen.get(each["name"], "down") if door.answers(each["port"]) else "down"
     return shown
 
 

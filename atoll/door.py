@@ -63,6 +63,15 @@ def readiness(gateway: str, timeout_s: float = 2) -> dict[str, str]:
     return {"gateway": "ready", **states}
 
 
+def answers(port: int, timeout_s: float = 2) -> bool:
+    """Whether the service on a port of this machine is ready, or the gateway at least speaks."""
+    try:
+        status, document = call(f"http://127.0.0.1:{port}", "GET", "/readyz", timeout_s=timeout_s)
+    except Unreachable:
+        return False
+    return status == 200 or "components" in document
+
+
 def is_ready(gateway: str, timeout_s: float = 2) -> bool:
     """Whether the whole platform answers."""
     try:

@@ -27,14 +27,13 @@ LOG_CHECK_S = 60.0
 
 @dataclass(frozen=True)
 class Plan:
-    """How to start one process. ready_name: what the gateway calls it, if it knows it."""
+    """How to start one process; ``port`` is None for one that answers no HTTP."""
 
     name: str
     arguments: Sequence[str]
     environment: Mapping[str, str]
     log: Path
     port: int | None = None
-    ready_name: str | None = None
     last_to_stop: bool = True
 
 
@@ -62,7 +61,8 @@ class Child:
 class Supervisor:
     """Keeps the planned processes running until it is told to stop.
 
-    readiness: returns the states the gateway reports by ready_name, empty while it is away.
+    answers: whether the process on a port is ready to work. is_open: whether the gateway sees
+    every component ready.
     """
 
     def __init__(
@@ -70,12 +70,14 @@ class Supervisor:
         place: home.Home,
         gateway: str,
         plans: Sequence[Plan],
-        readiness: Callable[[], Mapping[str, str]],
+        answers: Callable[[int], bool],
+        is_open: Callable[[], bool],
         *,
         write: Callable[[str], None] = say,
         ready_within_s: float = READY_WITHIN_S,
     ) -> None:
-        self._place, self._gateway, self._readiness = place, gateway, readiness
+        self._place, self._gateway = place, gateway
+        self._answers, self._is_open = answers, is_open
         self._children = [Child(plan) for plan in plans]
         self._say, self._ready_within_s = write, ready_within_s
         self._interrupts = 0
@@ -229,17 +231,19 @@ class Supervisor:
 
     def _settle(self) -> list[str]:
         """Mark as running who has become ready; return the names that are not yet."""
-        starting = [child for child in self._children if child.state == "starting"]
-        if starting:
-            states = self._readiness()
-            for child in starting:
-                name = child.plan.ready_name
-                if states.get(name) == "ready" if name else child.uptime_s() > 1:
-                    child.state = "running"
-                    if child.restarts:
-                        self._say(f"  {child.plan.name} is running again.")
-                    self._write_state()
-        return [c.plan.name for c in self._children if c.state not in ("running", "failed")]
+        for child in self._children:
+            if child.state != "starting":
+                continue
+            port = child.plan.port
+            if self._answers(port) if port else child.uptime_s() > 1:
+                child.state = "running"
+                if child.restarts:
+                    self._say(f"  {child.plan.name} is running again.")
+                self._write_state()
+        waiting = [c.plan.name for c in self._children if c.state not in ("running", "failed")]
+        if not waiting and not self._was_ready and not self._is_open():
+            return ["the gateway to see every service"]
+        return waiting
 
     def _give_up_if_hopeless(self, began: float) -> None:
         faulty = [child for child in self._children if child.state == "failed"]

@@ -33,7 +33,13 @@ def up(place: Home, port: int, workers: int, *, detach: bool) -> int:
         address = f"http://localhost:{port}"
         plans = make_plans(place, port, workers)
         began = time.monotonic()
-        watcher = Supervisor(place, address, plans, lambda: door.readiness(address, timeout_s=1))
+        watcher = Supervisor(
+            place,
+            address,
+            plans,
+            lambda number: door.answers(number, timeout_s=1),
+            lambda: door.is_ready(address, timeout_s=1),
+        )
         return watcher.run(lambda: _banner(address, time.monotonic() - began, detached=False))
 
 
@@ -73,7 +79,6 @@ def make_plans(place: Home, port: int, workers: int) -> list[Plan]:
                 environment,
                 place.log_of(component.name),
                 listens,
-                None if component is WORKER else component.name,
                 last_to_stop=component is not GATEWAY,
             )
         )

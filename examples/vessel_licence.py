@@ -74,11 +74,11 @@ class Platform:
         answer = self.call(says, "POST", "/identity/token", data=form, auth=self.client)
         return {"Authorization": f"Bearer {answer['access_token']}"}
 
-    def send(self, kind, says, application, words, **form):
+    def send(self, kind, says, words, **form):
         """Send a message by notify's own API; the API key signs a short-lived token (HS256)."""
-        key, now = self.notify["api_keys"]["live"], int(time.time())
-        token = jwt.encode({"iss": key[-73:-37], "iat": now}, key[-36:], algorithm="HS256")
-        sent = {"Authorization": f"Bearer {token}", "Idempotency-Key": f"{application}-{kind}"}
+        key, once = self.notify["api_keys"]["live"], f"{form['reference']}-{kind}"
+        token = jwt.encode({"iss": key[-73:-37], "iat": int(time.time())}, key[-36:], "HS256")
+        sent = {"Authorization": f"Bearer {token}", "Idempotency-Key": once}
         form |= {"template_id": self.notify["templates"][kind], "personalisation": words}
         self.call(says, "POST", f"/v2/notifications/{kind}", sent, json=form)
 
@@ -134,8 +134,8 @@ def journey(atoll, application):
     atoll.tell(f"It checked the proof itself: {len(path)} hashes lead there.", began)
     words = {"vessel": VESSEL, "licence": item["licence"], "island": island["name"]}
     words["name"], says = owner["name"], f"It asked notify to tell {owner['name']} by "
-    atoll.send("sms", says + "text message.", application, words, phone_number=owner["phone"])
-    atoll.send("email", says + "email.", application, words, email_address=owner["email"])
+    atoll.send("sms", says + "text.", words, reference=application, phone_number=owner["phone"])
+    atoll.send("email", says + "email.", words, reference=application, email_address=owner["email"])
     if not atoll.as_json:
         print(f"\nLicence {item['licence']} granted in {time.perf_counter() - atoll.began:.2f} s.")
         print(f"Every call, drawn: {atoll.public_url}/portal/happened?trace={atoll.trace}")

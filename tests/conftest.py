@@ -9,6 +9,7 @@ from servicekit.database import Database
 from tests.support import postgres
 from tests.support.clock import FakeClock
 from tests.support.issuer import FakeIssuer
+from tests.support.platform import running_platform  # noqa: F401 (one for all tests of a run)
 
 GATEWAY_KEY = "k" * 64
 

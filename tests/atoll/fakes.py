@@ -32,12 +32,12 @@ while True:
 """
 
 
-def plan(name: str, program: str, folder: Path, *, ready_name: str | None = None) -> Plan:
-    """Plan a process that runs this program text."""
+def plan(name: str, program: str, folder: Path, port: int | None = 1) -> Plan:
+    """Plan a process that runs this program text; nothing listens on its port."""
     return Plan(
         name,
         [sys.executable, "-c", textwrap.dedent(program).replace("{name}", name)],
         dict(os.environ),
         folder / f"{name}.log",
-        ready_name=ready_name,
+        port,
     )

@@ -52,8 +52,16 @@ def wait_for(condition: Callable[[], Any], seconds: float = 15) -> Any:
     raise AssertionError("it never came true")
 
 
-def all_ready() -> dict[str, str]:
-    return {"one": "ready", "two": "ready"}
+def ready_at_once(_port: int) -> bool:
+    return True
+
+
+def never_ready(_port: int) -> bool:
+    return False
+
+
+def is_open() -> bool:
+    return True
 
 
 def services(home: Home) -> dict[str, Any]:
@@ -67,8 +75,11 @@ def test_ctrl_c_leaves_no_process(home: Home) -> None:
         pids.extend(each["pid"] for each in services(home).values())
         press_ctrl_c()
 
-    plans = [plan(name, STEADY, home.logs, ready_name=name) for name in ("one", "two")]
-    assert Supervisor(home, "http://localhost:1", plans, all_ready, write=told).run(ready) == DONE
+    plans = [plan(name, STEADY, home.logs) for name in ("one", "two")]
+    assert (
+        Supervisor(home, "http://localhost:1", plans, ready_at_once, is_open, write=told).run(ready)
+        == DONE
+    )
     assert len(pids) == 2
     assert all(processes.birth(pid) is None for pid in pids)
     assert home.state() is None
@@ -83,8 +94,8 @@ def test_second_ctrl_c_kills_who_does_not_listen(home: Home) -> None:
         press_ctrl_c()
         later(lambda: (wait_for(lambda: "Stopping" in told), press_ctrl_c())[0])
 
-    plans = [plan("one", STUBBORN, home.logs, ready_name="one")]
-    supervisor = Supervisor(home, "http://localhost:1", plans, all_ready, write=told)
+    plans = [plan("one", STUBBORN, home.logs)]
+    supervisor = Supervisor(home, "http://localhost:1", plans, ready_at_once, is_open, write=told)
     assert supervisor.run(ready) == INTERRUPTED
 
 
@@ -108,8 +119,8 @@ def test_killed_service_is_restarted_and_the_crash_is_shown(home: Home) -> None:
             faults.append(error)
         press_ctrl_c()
 
-    plans = [plan(name, STEADY, home.logs, ready_name=name) for name in ("one", "two")]
-    supervisor = Supervisor(home, "http://localhost:1", plans, all_ready, write=told)
+    plans = [plan(name, STEADY, home.logs) for name in ("one", "two")]
+    supervisor = Supervisor(home, "http://localhost:1", plans, ready_at_once, is_open, write=told)
     supervisor.run(lambda: later(watched) and None)
     assert not faults
     assert "one was killed (SIGKILL)" in told
@@ -119,11 +130,13 @@ def test_killed_service_is_restarted_and_the_crash_is_shown(home: Home) -> None:
 def test_service_that_keeps_crashing_at_start_ends_it_with_its_last_words(home: Home) -> None:
     told = Told()
     plans = [
-        plan("one", CRASHING, home.logs, ready_name="one"),
-        plan("two", STEADY, home.logs, ready_name="two"),
+        plan("one", CRASHING, home.logs),
+        plan("two", STEADY, home.logs),
     ]
     with pytest.raises(Stop) as stopped:
-        Supervisor(home, "http://localhost:1", plans, dict, write=told).run(lambda: None)
+        Supervisor(home, "http://localhost:1", plans, never_ready, is_open, write=told).run(
+            lambda: None
+        )
     assert "one stopped 5 times" in stopped.value.message
     assert "the cable is loose" in stopped.value.message
     assert "It starts again in 0.2 s." in told
@@ -132,11 +145,13 @@ def test_service_that_keeps_crashing_at_start_ends_it_with_its_last_words(home: 
 
 def test_missing_setting_stops_the_start_with_the_faults_of_all(home: Home) -> None:
     plans = [
-        plan(name, MISCONFIGURED if name != "three" else STEADY, home.logs, ready_name=name)
+        plan(name, MISCONFIGURED if name != "three" else STEADY, home.logs)
         for name in ("one", "two", "three")
     ]
     with pytest.raises(Stop) as stopped:
-        Supervisor(home, "http://localhost:1", plans, dict, write=Told()).run(lambda: None)
+        Supervisor(home, "http://localhost:1", plans, never_ready, is_open, write=Told()).run(
+            lambda: None
+        )
     assert stopped.value.code == SETTINGS
     assert "one needs a key." in stopped.value.message
     assert "two needs a key." in stopped.value.message
@@ -144,9 +159,9 @@ def test_missing_setting_stops_the_start_with_the_faults_of_all(home: Home) -> N
 
 
 def test_unready_platform_is_given_up_by_name(home: Home) -> None:
-    plans: list[Plan] = [plan("one", STEADY, home.logs, ready_name="one")]
+    plans: list[Plan] = [plan("one", STEADY, home.logs)]
     supervisor = Supervisor(
-        home, "http://localhost:1", plans, dict, write=Told(), ready_within_s=0.5
+        home, "http://localhost:1", plans, never_ready, is_open, write=Told(), ready_within_s=0.5
     )
     with pytest.raises(Stop, match="Not ready after 0 s: one"):
         supervisor.run(lambda: None)
@@ -162,8 +177,8 @@ def test_processes_of_a_killed_run_are_stopped_by_the_next(home: Home) -> None:
         home.state_file.write_bytes(kept)
         press_ctrl_c()
 
-    plans = [plan("one", STEADY, home.logs, ready_name="one")]
-    Supervisor(home, "http://localhost:1", plans, all_ready, write=Told()).run(ready)
+    plans = [plan("one", STEADY, home.logs)]
+    Supervisor(home, "http://localhost:1", plans, ready_at_once, is_open, write=Told()).run(ready)
     assert "left behind: one" in told
     assert processes.birth(pids[0]) is None
 
