@@ -18,7 +18,8 @@ PLAIN = re.compile(rb"/[A-Za-z0-9._~!$&'()*+,;=:@/-]*")  # RFC 3986 pchar withou
 ESCAPED = re.compile(rb"/(?:[A-Za-z0-9._~!$&'()*+,;=:@/-]|%[0-9A-Fa-f]{2})*")
 QUERY = re.compile(rb"[\x21-\x7e]*")
 MAX_TARGET_BYTES = 8192
-_HIDDEN = re.compile(rb"%(?:2[Ff]|5[Cc]|[01][0-9A-Fa-f]|7[Ff]|25[0-9A-Fa-f]{2})")
+_HIDDEN = re.compile(rb"%(?:2[Ff]|5[Cc]|[01][0-9A-Fa-f]|7[Ff])")  # slashes, control characters
+_TWICE = re.compile(rb"%[0-9A-Fa-f]{2}")
 _PLACE = re.compile(r"\{([a-z_]+)(:path)?\}")
 _BASES = frozenset({"consent", "own"})
 
@@ -134,13 +135,13 @@ class RouteTable:
 def _collect(
     node: _Node, segments: list[str], at: int, values: list[str], found: list[Any]
 ) -> None:
-    for order, route, allow, names in node.rests:
-        found.append((order, route, allow, names, [*values, "/".join(segments[at:])]))
     if at == len(segments):
         found.extend(
             (order, route, allow, names, values) for order, route, allow, names in node.ends
         )
         return
+    for order, route, allow, names in node.rests:
+        found.append((order, route, allow, names, [*values, "/".join(segments[at:])]))
     segment = segments[at]
     if (literal := node.literals.get(segment)) is not None:
         _collect(literal, segments, at + 1, values, found)
@@ -161,6 +162,8 @@ def segments_of(path: bytes) -> list[str]:
     elif ESCAPED.fullmatch(path) and not _HIDDEN.search(path):
         decoded = unquote_to_bytes(path)
     else:
+        decoded = b""
+    if not decoded or (decoded is not path and _TWICE.search(decoded)):
         raise Malformed(
             "The address holds characters that are not allowed there. "
             "Escape each once (RFC 3986), and leave out slashes inside a part."

@@ -1,0 +1,59 @@
+"""Exchanges in plain words: subject, verb, object, reason."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.captions import Facts, caption
+
+CALLER = {"en": "Fisheries Department", "dv": "ފިޝަރީޒް"}
+SAYS = {"en": "{caller} asked registers for {key}.", "dv": "{caller} {key} ބެލި."}
+
+
+def test_a_public_read_says_that_no_purpose_was_needed() -> None:
+    facts = Facts(
+        "registers", "answered", 200, CALLER, SAYS, {"key": "K-Thulusdhoo"}, public_data=True
+    )
+    assert caption(facts)["en"] == (
+        "Fisheries Department asked registers for K-Thulusdhoo. "
+        "Public data, so no purpose was needed."
+    )
+    assert caption(facts)["dv"].startswith("ފިޝަރީޒް K-Thulusdhoo ބެލި.")
+
+
+def test_a_personal_read_says_why_and_that_the_person_agreed() -> None:
+    says = {"en": "{caller} read contact details.", "dv": "{caller} ބެލި."}
+    purpose = {"en": "Licence for a fishing vessel", "dv": "ލައިސަންސް"}
+    facts = Facts("identity", "answered", 200, CALLER, says, basis="consent", purpose=purpose)
+    assert caption(facts)["en"] == (
+        "Fisheries Department read contact details. Why: Licence for a fishing vessel. "
+        "The person has agreed to this."
+    )
+
+
+def test_a_refusal_carries_the_sentence_the_caller_got() -> None:
+    facts = Facts("identity", "refused", 403, CALLER, SAYS, sentence="It was withdrawn.")
+    assert caption(facts)["en"] == (
+        "The gateway stopped a call of Fisheries Department to identity. It was withdrawn."
+    )
+
+
+@pytest.mark.parametrize(
+    ("outcome", "status", "words"),
+    [
+        ("failed", 503, "no usable answer came"),
+        ("answered", 404, "not there"),
+        ("answered", 422, "did not accept"),
+        ("answered", 500, "went wrong"),
+    ],
+)
+def test_other_ends_are_told_apart(outcome: str, status: int, words: str) -> None:
+    assert words in caption(Facts("registers", outcome, status))["en"]
+    assert caption(Facts("registers", outcome, status))["en"].startswith("Someone")
+
+
+@given(st.dictionaries(st.text(max_size=5), st.text(max_size=5), max_size=3), st.text(max_size=9))
+def test_no_value_breaks_a_caption(parameters: dict[str, str], sentence: str) -> None:
+    says = {"en": "{caller} {x} {{", "dv": "{"}
+    facts = Facts("s", "answered", 200, CALLER, says, parameters, sentence=sentence)
+    assert "Fisheries" in caption(facts)["en"]

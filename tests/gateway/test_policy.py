@@ -1,0 +1,220 @@
+"""Every rule of the door, asked without a network, a clock or a database."""
+
+import dataclasses
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway import policy
+from gateway.app import FOLDER
+from gateway.incoming import Incoming
+from gateway.policy import Allow, Consent
+from gateway.purposes import load_purposes
+from gateway.routing import Route
+from servicekit.problems import InsufficientScope, Problem
+from servicekit.tokens import Token
+
+NOW = datetime(2026, 3, 3, 5, 0, tzinfo=UTC)
+PURPOSES = load_purposes(FOLDER / "purposes.yaml")
+PUBLIC = Route("/a", ("GET",), "registers", auth="optional")
+SCOPED = Route("/b", ("POST",), "registers", auth="token", scopes=("registers.append", "other"))
+CONTACT = Route(
+    "/c", ("GET",), "identity", auth="token", scopes=("identity.contact",), personal="read",
+    categories=("contact",), bases=("consent", "own"),
+)  # fmt: skip
+INBOX = dataclasses.replace(CONTACT, categories=("messages",), bases=("own",))
+CONSENT = Consent(
+    id="c-1", subject="person-1", client_id="fisheries", purpose="vessel-licence",
+    categories=frozenset({"contact"}), given_at=NOW - timedelta(days=1),
+    until=NOW + timedelta(days=1),
+)  # fmt: skip
+
+
+def call(**sent: str | None) -> Incoming:
+    incoming = Incoming("GET", b"/c", b"", "192.0.2.7")
+    incoming.purpose, incoming.consent, incoming.subject = "vessel-licence", "c-1", "person-1"
+    for name, value in sent.items():
+        setattr(incoming, name, value)
+    return incoming
+
+
+def token(
+    scope: str = "identity.contact",
+    subject: str = "fisheries",
+    client_id: str = "fisheries",
+    **claims: Any,
+) -> Token:
+    return Token(subject, client_id, frozenset(scope.split()), frozenset(), "j", 0, claims)
+
+
+def decide(
+    route: Route = CONTACT,
+    sent: Incoming | None = None,
+    given_token: Token | None = None,
+    *,
+    consent: Consent | None = CONSENT,
+    fresh: bool = True,
+    now: datetime = NOW,
+) -> Allow:
+    return policy.decide(
+        route, sent or call(), given_token or token(), purposes=PURPOSES,
+        consents={consent.id: consent} if consent else {}, fresh=fresh, now=now,
+    )  # fmt: skip
+
+
+def refusal(*args: Any, **options: Any) -> str:
+    with pytest.raises(Problem) as refused:
+        decide(*args, **options)
+    assert refused.value.detail.endswith(".")
+    return refused.value.slug
+
+
+def test_everyone_passes_where_no_token_is_needed() -> None:
+    allowed = policy.decide(
+        PUBLIC, call(), None, purposes=PURPOSES, consents={}, fresh=False, now=NOW
+    )
+    assert allowed == Allow()
+
+
+def test_any_one_of_the_scopes_is_enough_and_none_is_not() -> None:
+    assert decide(SCOPED, given_token=token("other x")).caller == "fisheries"
+    with pytest.raises(InsufficientScope) as refused:
+        decide(SCOPED, given_token=token("registers.read"))
+    assert refused.value.members["scope"] == "registers.append other"
+
+
+def test_what_a_caller_says_about_persons_is_ignored_on_other_routes() -> None:
+    allowed = decide(SCOPED, given_token=token("other"))
+    assert (allowed.subject, allowed.consent, allowed.purpose) == (None, None, None)
+
+
+def test_a_valid_consent_lets_the_call_pass() -> None:
+    allowed = decide()
+    assert (allowed.caller, allowed.basis) == ("fisheries", "consent")
+    assert (allowed.consent, allowed.subject) == ("c-1", "person-1")
+    assert allowed.purpose == PURPOSES["vessel-licence"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "slug"),
+    [
+        ({"withdrawn_at": NOW - timedelta(seconds=1)}, "consent-withdrawn"),
+        ({"until": NOW}, "consent-expired"),
+        ({"client_id": "other"}, "consent-unknown"),
+        ({"subject": "person-2"}, "consent-mismatch"),
+        ({"purpose": "own-data"}, "consent-mismatch"),
+        ({"categories": frozenset()}, "consent-mismatch"),
+        ({"categories": frozenset({"health"})}, "consent-mismatch"),
+    ],
+)
+def test_a_consent_that_does_not_fit_is_refused(changes: dict[str, Any], slug: str) -> None:
+    assert refusal(consent=dataclasses.replace(CONSENT, **changes)) == slug
+
+
+def test_another_clients_consent_looks_like_one_that_does_not_exist() -> None:
+    theirs = dataclasses.replace(CONSENT, client_id="other", withdrawn_at=NOW)
+    assert refusal(consent=theirs) == refusal(consent=None) == "consent-unknown"
+
+
+def test_a_consent_for_more_than_is_asked_is_enough() -> None:
+    wide = dataclasses.replace(CONSENT, categories=frozenset({"contact", "health"}))
+    assert decide(consent=wide).basis == "consent"
+
+
+@pytest.mark.parametrize(
+    ("sent", "slug"),
+    [
+        ({"purpose": None}, "purpose-required"),
+        ({"purpose": ""}, "purpose-required"),
+        ({"purpose": "Vessel-Licence"}, "purpose-unknown"),
+        ({"subject": None}, "subject-required"),
+        ({"subject": ""}, "subject-required"),
+        ({"consent": None}, "consent-required"),
+        ({"consent": ""}, "malformed"),
+        ({"subject": "x" * 129}, "malformed"),
+    ],
+)
+def test_what_must_be_said_is_asked_for(sent: dict[str, str | None], slug: str) -> None:
+    assert refusal(sent=call(**sent)) == slug
+
+
+def test_stale_consents_are_not_acted_on_whatever_they_say() -> None:
+    assert refusal(fresh=False) == "consents-stale"
+    assert refusal(fresh=False, consent=None) == "consents-stale"
+    withdrawn = dataclasses.replace(CONSENT, withdrawn_at=NOW)
+    assert refusal(fresh=False, consent=withdrawn) == "consents-stale"
+
+
+PERSON = token("identity.contact", subject="person-1", client_id="portal")
+
+
+def test_people_read_their_own_data_even_when_consents_are_stale() -> None:
+    own = call(purpose="own-data", consent=None, subject=None)
+    for subject in (None, "person-1"):
+        own.subject = subject
+        allowed = decide(sent=own, given_token=PERSON, fresh=False, consent=None)
+        assert (allowed.basis, allowed.subject, allowed.caller) == ("own", "person-1", "portal")
+
+
+def test_own_data_means_the_person_and_nobody_for_them() -> None:
+    own = call(purpose="own-data", consent=None, subject=None)
+    acting = token(subject="person-1", client_id="portal", act={"sub": "officer"})
+    assert refusal(sent=own, given_token=acting) == "consent-required"
+    assert refusal(sent=own) == "consent-required"
+    assert refusal(INBOX, sent=own) == "basis-refused"
+    other = call(purpose="own-data", consent=None, subject="person-2")
+    assert refusal(sent=other, given_token=PERSON) == "consent-required"
+    wrong = call(consent=None, subject=None)
+    assert refusal(sent=wrong, given_token=PERSON) == "basis-refused"
+
+
+def test_a_route_without_consent_as_a_basis_takes_none() -> None:
+    assert refusal(INBOX) == "basis-refused"
+    assert refusal(sent=call(purpose="own-data")) == "basis-refused"
+
+
+@given(
+    purpose=st.sampled_from([None, "", "vessel-licence", "own-data", "x"]),
+    consent_id=st.sampled_from([None, "", "c-1", "c-2"]),
+    subject=st.sampled_from([None, "", "person-1", "person-2"]),
+    given_token=st.sampled_from([token(), token("x"), PERSON, token(client_id="other")]),
+    route=st.sampled_from([CONTACT, INBOX]),
+    fresh=st.booleans(),
+    consent=st.builds(
+        dataclasses.replace,
+        st.just(CONSENT),
+        subject=st.sampled_from(["person-1", "person-2"]),
+        client_id=st.sampled_from(["fisheries", "other"]),
+        purpose=st.sampled_from(["vessel-licence", "own-data"]),
+        categories=st.sampled_from([frozenset(), frozenset({"contact"}), frozenset({"messages"})]),
+        until=st.sampled_from([NOW - timedelta(days=1), NOW + timedelta(days=1)]),
+        withdrawn_at=st.sampled_from([None, NOW]),
+    ),
+)
+def test_whatever_is_sent_personal_data_passes_only_on_a_basis_that_holds(
+    purpose: str | None, consent_id: str | None, subject: str | None, given_token: Token,
+    route: Route, fresh: bool, consent: Consent,
+) -> None:  # fmt: skip
+    sent = call(purpose=purpose, consent=consent_id, subject=subject)
+    try:
+        allowed = decide(route, sent, given_token, consent=consent, fresh=fresh)
+    except Problem:
+        return
+    assert allowed.purpose is not None
+    assert allowed.basis in route.bases
+    assert allowed.basis in allowed.purpose.bases
+    assert given_token.scopes & set(route.scopes)
+    if allowed.basis == "own":
+        assert allowed.subject == given_token.subject != given_token.client_id
+        assert subject in (None, allowed.subject)
+    else:
+        assert fresh
+        assert consent.withdrawn_at is None
+        assert consent.until > NOW
+        assert consent.client_id == given_token.client_id
+        assert consent.subject == subject == allowed.subject
+        assert consent.purpose == purpose
+        assert set(route.categories) <= consent.categories
