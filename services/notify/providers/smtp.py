@@ -62,10 +62,13 @@ class MailServer:
         settings = self._settings
         context = ssl.create_default_context(cafile=settings.smtp_ca_file)
         address = (settings.smtp_host or "", settings.smtp_port)
+        # our name is given, or smtplib asks the network for it
         connection = (
-            smtplib.SMTP_SSL(*address, timeout=SMTP_TIMEOUT_S, context=context)
+            smtplib.SMTP_SSL(
+                *address, settings.email_domain, timeout=SMTP_TIMEOUT_S, context=context
+            )
             if settings.smtp_security == "tls"
-            else smtplib.SMTP(*address, timeout=SMTP_TIMEOUT_S)
+            else smtplib.SMTP(*address, settings.email_domain, timeout=SMTP_TIMEOUT_S)
         )
         try:
             if settings.smtp_security == "starttls":
