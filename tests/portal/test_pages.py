@@ -1,9 +1,12 @@
 """Every page answers in both languages, alone, empty, and when a component is down."""
 
+import re
+from typing import Any
 
 import pytest
 
 from tests.portal.conftest import Browser
+from tests.portal.platform import PERSONAL, REFUSED, FakePlatform, exchange
 
 PUBLIC = [
     "/",
@@ -31,9 +34,293 @@ def in_dhivehi(path: str) -> str:
 
 
 @pytest.mark.parametrize("path", PUBLIC)
-@pytest.mark.parametrize("language", ["en", "dv"])
-def test_public_page_answers(browser: Browser, path: str, language: str) -> None:
-    text = browser.text(path if language == "en" else in_dhivehi(path))
-    if "<html" in text:
-        direction = "rtl" if language == "dv" else "ltr"
-        assert f'<html lang="{language}" dir="{direction}">' in text
+def test_a_public_page_answers_in_both_languages(browser: Browser, path: str) -> None:
+    english, dhivehi = browser.text(path), browser.text(in_dhivehi(path))
+    assert english != dhivehi
+    if "/live/" not in path:
+        assert '<html lang="en" dir="ltr">' in english
+        assert '<html lang="dv" dir="rtl">' in dhivehi
+
+
+@pytest.mark.parametrize("path", OWN)
+def test_a_page_of_one_person_answers_her_in_both_languages(browser: Browser, path: str) -> None:
+    browser.sign_in()
+    assert "Signed in as Aishath Demo" in browser.text(path)
+    assert "ޢައިޝަތު" in browser.text(in_dhivehi(path))
+
+
+@pytest.mark.parametrize("path", OWN)
+def test_a_page_of_one_person_offers_sign_in_to_everyone_else(browser: Browser, path: str) -> None:
+    text = browser.text(path, 403)
+    assert "/portal/sign-in?back=" in text
+    assert not [one for one in browser.platform.requests if "inbox" in str(one.url)]
+
+
+@pytest.mark.parametrize("down", SERVICES)
+@pytest.mark.parametrize("how", ["down", "broken"])
+def test_pages_stand_while_a_component_is_away(
+    browser: Browser, platform: FakePlatform, down: str, how: str
+) -> None:
+    browser.sign_in()
+    getattr(platform, how).add(down)
+    for path in PUBLIC + OWN:
+        answer = browser.get(path)
+        assert answer.status_code == 200, f"{path}: {answer.text}"
+        assert len(re.sub(r"<[^>]*>", "", answer.text).strip()) > 20, path
+
+
+@pytest.mark.parametrize(
+    ("down", "path", "sentence"),
+    [
+        ("registers", "/", "The registers are not answering"),
+        ("registers", "/portal/registers", "The registers are not answering"),
+        ("registers", "/portal/registers/island", "The registers are not answering"),
+        (
+            "registers",
+            "/portal/registers/island/records/K-Thulusdhoo",
+            "The registers are not answering",
+        ),
+        ("gateway", "/", "log is not answering"),
+        ("gateway", "/portal/happened", "log is not answering"),
+        ("gateway", "/portal/my-data", "log is not answering"),
+        ("notify", "/portal/inbox", "notify is not answering"),
+        ("notify", "/portal/apis/notify", "This API is not answering"),
+    ],
+)
+def test_a_component_that_is_away_is_told_in_a_plain_sentence(
+    browser: Browser, platform: FakePlatform, down: str, path: str, sentence: str
+) -> None:
+    browser.sign_in()
+    platform.down.add(down)
+    assert sentence in browser.text(path)
+
+
+def test_registers_are_read_without_identity(browser: Browser, platform: FakePlatform) -> None:
+    platform.down.add("identity")
+    assert "Thulusdhoo" in browser.text("/portal/registers/island")
+
+
+def test_the_picture_tells_who_is_down(browser: Browser, platform: FakePlatform) -> None:
+    assert "not answering" not in browser.text("/portal/live/picture")
+    platform.down.add("notify")
+    assert browser.text("/portal/live/picture").count("not answering") == 1
+
+
+def test_the_start_page_offers_three_doors_the_sizes_and_the_journey(browser: Browser) -> None:
+    text = browser.text("/")
+    for words in ("Be a citizen", "Be a developer", "Teach with it", "189 records", "Made up"):
+        assert words in text
+    assert '<form class="no-print" method="post" action="/portal/licence">' in text
+
+
+def test_empty_lists_say_what_to_do(browser: Browser, platform: FakePlatform) -> None:
+    platform.exchanges, platform.own, platform.records = [], [], {}
+    browser.sign_in()
+    assert "No calls yet. Run the licence journey" in browser.text("/portal/happened")
+    assert "No calls yet" in browser.text("/")
+    assert "No texts yet. Run the licence journey" in browser.text("/portal/inbox")
+    assert "Nobody has looked yet" in browser.text("/portal/my-data")
+    assert "This register has no records yet" in browser.text("/portal/registers/island")
+
+
+def test_unknown_things_are_not_found(browser: Browser) -> None:
+    for path in (
+        "/portal/registers/nothing",
+        "/portal/registers/island/records/nothing",
+        "/portal/apis/nothing",
+        "/portal/problems/nothing",
+        "/portal/nothing",
+    ):
+        assert "Nothing is here" in browser.text(path, 404)
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/portal/happened?trace=%00",
+        "/portal/happened?trace=" + "é" * 32,
+        "/portal/registers/%00",
+        "/portal/registers/..%2F..%2Fidentity",
+        "/portal/registers/island/records/%ED%A0%80",
+        "/portal/registers/island?page-start=" + "9" * 5000,
+        "/portal/apis/%F0%9F%90%9F",
+        "/portal/problems/../../etc",
+        "/portal/callback?state=%ED%A0%80&iss=%00&code=x",
+        "/portal/callback",
+        "/portal/sign-in?back=%00",
+        "/?lang=" + "x" * 5000,
+    ],
+)
+def test_bad_input_is_answered_without_a_fault(browser: Browser, path: str) -> None:
+    assert browser.get(path).status_code < 500
+
+
+@pytest.mark.parametrize("channel", ["nothing", "", "\x00", "sms'--"])
+def test_an_unknown_channel_shows_the_phone(browser: Browser, channel: str) -> None:
+    browser.sign_in()
+    assert browser.get("/portal/inbox", query_string={"channel": channel}).status_code == 200
+
+
+def test_wrong_methods_are_told_what_is_taken(browser: Browser) -> None:
+    answer = browser.post("/portal/happened")
+    assert (answer.status_code, "GET" in answer.headers["Allow"]) == (405, True)
+
+
+def test_a_program_gets_problem_details(browser: Browser) -> None:
+    answer = browser.get("/portal/inbox", headers={"Accept": "application/json"})
+    assert answer.mimetype == "application/problem+json"
+    assert answer.get_json()["type"].endswith("/portal/problems/sign-in-needed")
+
+
+def test_only_the_gateway_is_answered(browser: Browser) -> None:
+    answer = browser.get("/", headers={"Atoll-Gateway-Key": "another"})
+    assert answer.status_code == 403
+
+
+def test_no_page_carries_inline_scripts_or_styles(browser: Browser) -> None:
+    browser.sign_in()
+    for path in PUBLIC + OWN:
+        for page in (browser.get(path), browser.get(in_dhivehi(path))):
+            assert not re.search(r"<style|\sstyle=|\son[a-z]+=|javascript:", page.text), path
+            assert not re.search(r"<script(?![^>]*\ssrc=)", page.text), path
+            if "/live/" not in path:
+                assert "script-src 'self'" in page.headers["Content-Security-Policy"]
+            assert "unsafe" not in page.headers["Content-Security-Policy"]
+
+
+def test_strangers_words_are_shown_as_words(browser: Browser, platform: FakePlatform) -> None:
+    bad = "<script>alert(1)</script>"
+    platform.records["K-Thulusdhoo"]["name"] = bad
+    platform.exchanges = [
+        exchange(1, **REFUSED | {"caption": {"en": bad}, "sentence": bad, "service": bad})
+    ]
+    platform.own = [exchange(1, **PERSONAL | {"caption": {"en": bad}, "categories": [bad]})]
+    message = {"id": "1", "service": {"name": bad}, "subject": bad, "body": bad, "sent_at": bad}
+    platform.messages["sms"] = [message]
+    browser.sign_in()
+    for path in PUBLIC + OWN:
+        assert bad not in browser.text(path), path
+
+
+def test_a_message_is_shown_with_its_sender_and_time(
+    browser: Browser, platform: FakePlatform
+) -> None:
+    platform.messages["email"] = [
+        {
+            "id": "1",
+            "service": {"name": "Fisheries Department"},
+            "subject": "Your licence",
+            "body": "It is granted.",
+            "sent_at": "2026-03-03T05:15:00Z",
+            "language": "en",
+        }
+    ]
+    browser.sign_in()
+    text = browser.text("/portal/inbox?channel=email")
+    for words in (
+        "From Fisheries Department",
+        "Your licence",
+        "It is granted.",
+        '<time datetime="2026-03-03T05:15:00Z">3 March 2026, 10:15</time>',
+    ):
+        assert words in text
+    asked = [one for one in platform.requests if "/notify/inbox" in str(one.url)][-1]
+    assert asked.headers["Atoll-Purpose"] == "own-data"
+    assert platform.claims(asked)["sub"] == "person-aishath"
+
+
+def test_my_data_says_who_what_why_and_on_what_ground(browser: Browser) -> None:
+    browser.sign_in()
+    text = browser.text("/portal/my-data")
+    for words in ("Fisheries Department", "contact details", "Licence for a vessel"):
+        assert words in text
+    assert "the person agreed" in text
+    assert 'href="/identity/consents"' in text
+
+
+def test_happened_shows_calls_in_order_with_whose_data_was_seen(browser: Browser) -> None:
+    text = browser.text("/portal/happened")
+    first = text.index("asked registers for K-Thulusdhoo")
+    assert first < text.index("read a person&#39;s contact details", first)
+    assert "A person’s data" in text
+    assert "One person, who sees it under" in text
+
+
+def test_happened_hides_the_portals_own_page_work_until_asked(
+    browser: Browser, platform: FakePlatform
+) -> None:
+    mine = {"client_id": "portal", "name": {"en": "The portal"}}
+    platform.exchanges.append(exchange(4, caller=mine, caption={"en": "Portal read a page."}))
+    assert "Portal read a page." not in browser.text("/portal/happened")
+    assert "Portal read a page." in browser.text("/portal/happened?all=1")
+
+
+def test_a_refused_journey_says_who_refused_and_why(
+    browser: Browser, platform: FakePlatform
+) -> None:
+    platform.exchanges = [exchange(2, **REFUSED), exchange(1)]
+    text = browser.text("/portal/happened?trace=" + "a" * 32)
+    assert "Fisheries Department was refused at call 2." in text
+    assert "The agreement was withdrawn on 3 March 2026." in text
+    assert 'class="cross"' in text
+
+
+def test_a_live_part_is_answered_once(browser: Browser, platform: FakePlatform) -> None:
+    for path in ("/portal/live/picture", "/portal/live/happened"):
+        tag = browser.get(path).headers["ETag"]
+        assert browser.get(path, headers={"If-None-Match": tag}).status_code == 304
+        platform.exchanges = [exchange(9, caption={"en": f"Something new for {path}."})]
+        assert browser.get(path, headers={"If-None-Match": tag}).status_code == 200
+
+
+def test_a_register_leads_to_its_next_page(browser: Browser, platform: FakePlatform) -> None:
+    platform.next_records = "http://localhost:8000/registers/island/records?after=K&limit=50"
+    text = browser.text("/portal/registers/island?lang=dv")
+    assert "page-after=K&amp;page-limit=50&amp;lang=dv" in text
+    browser.text("/portal/registers/island?page-after=K&page-limit=50")
+    asked = [one for one in platform.requests if "/island/records?" in str(one.url)][-1]
+    assert str(asked.url).endswith("/registers/island/records?after=K&limit=50")
+
+
+def test_a_record_links_to_the_record_that_it_names(browser: Browser) -> None:
+    text = browser.text("/portal/registers/island/records/K-Thulusdhoo")
+    assert 'href="/portal/registers/atoll/records/K"' in text
+    assert "Entry 7" in text
+
+
+def test_an_api_page_has_a_curl_for_each_operation(browser: Browser) -> None:
+    text = browser.text("/portal/apis/registers")
+    assert "curl http://localhost:8000/registers/atoll/records" in text
+    assert "no token needed" in text
+    assert "registers.read" in text
+
+
+def test_languages_lead_to_the_same_page(browser: Browser) -> None:
+    assert 'href="/portal/happened?all=1&amp;lang=dv"' in browser.text("/portal/happened?all=1")
+    assert 'href="/portal/happened?all=1"' in browser.text("/portal/happened?all=1&lang=dv")
+
+
+def test_no_page_address_names_a_person(browser: Browser) -> None:
+    browser.sign_in()
+    for path in PUBLIC + OWN:
+        for address in re.findall(r'(?:href|src|action)="([^"]*)"', browser.text(path)):
+            assert "ishath" not in address
+            assert "person" not in address
+
+
+def test_the_portal_reads_only_what_its_own_tokens_allow(
+    browser: Browser, platform: FakePlatform
+) -> None:
+    browser.sign_in()
+    for path in PUBLIC + OWN:
+        browser.text(path)
+
+    def subjects(path: str) -> set[Any]:
+        return {
+            platform.claims(one)["sub"]
+            for one in platform.requests
+            if path in str(one.url) and "Authorization" in one.headers
+        }
+
+    assert subjects("/registers") == {"portal"}
+    assert subjects("/notify/inbox") == {"person-aishath"}
