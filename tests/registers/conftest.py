@@ -1,13 +1,17 @@
 """The registers service with its start state, ready to be called as the gateway would."""
 
+import contextlib
 import json
+import secrets
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 from flask.testing import FlaskClient
+from sqlalchemy import make_url
 from werkzeug.test import TestResponse
 
 from servicekit import migrate
@@ -15,6 +19,7 @@ from servicekit.database import Database
 from services.registers.app import create_app
 from services.registers.settings import Settings
 from tests.conftest import GATEWAY_KEY
+from tests.support import postgres
 from tests.support.clock import FakeClock
 from tests.support.issuer import FakeIssuer
 
@@ -107,12 +112,49 @@ def registers(
     database.dispose()
 
 
-@pytest.fixture
-def stored(database: Database, issuer: FakeIssuer, clock: FakeClock) -> Caller:
+@pytest.fixture(scope="session")
+def untouched(seeded_file: Path) -> Iterator[Caller]:
+    """The service on its start state, shared by tests that append nothing (making one is slow)."""
+    database = Database(f"sqlite:///{seeded_file}")
+    yield Caller(database, FakeIssuer(), FakeClock())
+    database.dispose()
+
+
+@pytest.fixture(scope="session")
+def seeded_postgres(postgres_server: str) -> Iterator[tuple[str, str]]:
+    """A PostgreSQL server and the name of a database with the start state, to be copied."""
+    with postgres.empty_database(postgres_server) as url:
+        database = Database(url)
+        migrate.upgrade(PACKAGE, database)
+        migrate.load_start_state(PACKAGE, settings(), database)
+        database.dispose()
+        yield postgres_server, str(make_url(url).database)
+
+
+@contextlib.contextmanager
+def copy_of(server: str, template: str) -> Iterator[str]:
+    name = f"t_{secrets.token_hex(8)}"
+    host = server.split()[0].removeprefix("host=")
+    with psycopg.connect(f"{server} dbname=postgres", autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
+        try:
+            yield f"postgresql+psycopg://atoll@/{name}?host={host}"
+        finally:
+            connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
+def stored(
+    request: pytest.FixtureRequest, issuer: FakeIssuer, clock: FakeClock
+) -> Iterator[Caller]:
     """The service on its start state, once on each engine."""
-    migrate.upgrade(PACKAGE, database)
-    migrate.load_start_state(PACKAGE, settings(), database)
-    return Caller(database, issuer, clock)
+    if request.param == "sqlite":
+        yield request.getfixturevalue("registers")
+        return
+    with copy_of(*request.getfixturevalue("seeded_postgres")) as url:
+        database = Database(url)
+        yield Caller(database, issuer, clock)
+        database.dispose()
 
 
 @pytest.fixture(scope="session")

@@ -72,9 +72,9 @@ def refused(response: Any) -> None:
 
 
 @pytest.mark.parametrize("place", PLACES)
-def test_no_path_breaks_the_service(registers: Caller, place: str) -> None:
+def test_no_path_breaks_the_service(untouched: Caller, place: str) -> None:
     for nasty in NASTY:
-        response = registers.get(place.format(nasty))
+        response = untouched.get(place.format(nasty))
         if response.status_code != 200:
             refused(response)
 
@@ -82,9 +82,9 @@ def test_no_path_breaks_the_service(registers: Caller, place: str) -> None:
 @pytest.mark.parametrize("name", ["start", "limit"])
 @pytest.mark.parametrize("place", ["island/records", "island/entries", "island/blobs",
                                    "island/records/K-Thulusdhoo/entries"])  # fmt: skip
-def test_no_cursor_breaks_the_service(registers: Caller, place: str, name: str) -> None:
+def test_no_cursor_breaks_the_service(untouched: Caller, place: str, name: str) -> None:
     for nasty in [*NASTY, "", "1;2", "1 2", "%D9%A3"]:
-        response = registers.get(f"/registers/{place}?{name}={nasty}")
+        response = untouched.get(f"/registers/{place}?{name}={nasty}")
         if response.status_code != 200:
             refused(response)
 
@@ -94,27 +94,27 @@ def test_no_cursor_breaks_the_service(registers: Caller, place: str, name: str) 
     ["limit=0", "limit=5001", "limit=-1", "limit=ten", "limit=", "limit=1.0", "start=", "start=a",
      "start=0", "start=-1", "page-index=2", "name=atoll&value=K"],
 )  # fmt: skip
-def test_a_query_that_would_be_misread_is_refused(registers: Caller, query: str) -> None:
-    response = registers.get(f"/registers/island/entries?{query}")
+def test_a_query_that_would_be_misread_is_refused(untouched: Caller, query: str) -> None:
+    response = untouched.get(f"/registers/island/entries?{query}")
     assert response.status_code == 400
     refused(response)
 
 
-def test_single_things_take_no_query(registers: Caller) -> None:
+def test_single_things_take_no_query(untouched: Caller) -> None:
     for path in ("", "/atoll/context", "/atoll/records/K", "/atoll/entries/1",
                  "/atoll/proofs/register", "/atoll/proofs/entries/1/1"):  # fmt: skip
-        assert registers.get(f"/registers{path}?at=2020").status_code == 400
+        assert untouched.get(f"/registers{path}?at=2020").status_code == 400
 
 
 @pytest.mark.parametrize("accept", ["", ";;;", "application/", "\x7f", "a" * 9000, "*/*;q=nan"])
-def test_no_accept_header_breaks_the_service(registers: Caller, accept: str) -> None:
-    response = registers.get("/registers/atoll/records/K", {"Accept": accept})
+def test_no_accept_header_breaks_the_service(untouched: Caller, accept: str) -> None:
+    response = untouched.get("/registers/atoll/records/K", {"Accept": accept})
     assert response.status_code in (200, 406)
 
 
 @pytest.mark.parametrize("known", ['"', "W/", "*", "a" * 9000, '"x", "y", W/"z"'])
-def test_no_known_etag_breaks_the_service(registers: Caller, known: str) -> None:
-    response = registers.get("/registers/atoll/records/K", {"If-None-Match": known})
+def test_no_known_etag_breaks_the_service(untouched: Caller, known: str) -> None:
+    response = untouched.get("/registers/atoll/records/K", {"If-None-Match": known})
     assert response.status_code in (200, 304)
 
 
@@ -150,17 +150,17 @@ def test_no_known_etag_breaks_the_service(registers: Caller, known: str) -> None
         (b'{"item": {"fishing-vessel": "' + b"T" * 70_000 + b'"}}', 413),
     ],
 )
-def test_a_body_that_is_no_item_is_refused(registers: Caller, body: bytes, status: int) -> None:
-    response = registers.send(body)
+def test_a_body_that_is_no_item_is_refused(untouched: Caller, body: bytes, status: int) -> None:
+    response = untouched.send(body)
     assert response.status_code == status, response.text
     refused(response)
-    assert registers.json("/registers/fishing-vessel/proofs/register")["total-entries"] == 12
+    assert untouched.json("/registers/fishing-vessel/proofs/register")["total-entries"] == 12
 
 
-def test_another_content_type_is_refused(registers: Caller) -> None:
+def test_another_content_type_is_refused(untouched: Caller) -> None:
     body = json.dumps({"item": vessel(1)})
     for kind in ("text/plain", "application/x-www-form-urlencoded", ""):
-        response = registers.send(body, headers={**registers.custodian, "Content-Type": kind})
+        response = untouched.send(body, headers={**untouched.custodian, "Content-Type": kind})
         assert response.status_code == 415
         refused(response)
 
@@ -174,19 +174,19 @@ def test_an_append_without_a_usable_key_is_refused(registers: Caller, key: str |
 
 @pytest.mark.parametrize("method", ["put", "patch", "delete"])
 @pytest.mark.parametrize("path", ["", "/atoll/records/K", "/atoll/entries", "/atoll/entries/1"])
-def test_nothing_is_changed_in_place(registers: Caller, method: str, path: str) -> None:
-    response = registers.client.open(
-        f"/registers{path}", method=method.upper(), headers={**GATEWAY, **registers.custodian}
+def test_nothing_is_changed_in_place(untouched: Caller, method: str, path: str) -> None:
+    response = untouched.client.open(
+        f"/registers{path}", method=method.upper(), headers={**GATEWAY, **untouched.custodian}
     )
     assert response.status_code == 405
     assert "GET" in response.headers["Allow"]
     refused(response)
 
 
-def test_an_unknown_register_cannot_be_appended_to(registers: Caller) -> None:
-    role = registers.token(role="registers:custodian:none")
+def test_an_unknown_register_cannot_be_appended_to(untouched: Caller) -> None:
+    role = untouched.token(role="registers:custodian:none")
     for name in ("none", "NONE", "%00", "a" * 300):
-        response = registers.append(vessel(1), register=name, headers=role)
+        response = untouched.append(vessel(1), register=name, headers=role)
         assert response.status_code == 404
 
 
@@ -197,8 +197,8 @@ def test_an_unknown_register_cannot_be_appended_to(registers: Caller) -> None:
     place=st.sampled_from(PLACES),
     text=st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=20),
 )
-def test_no_text_in_a_path_breaks_the_service(registers: Caller, place: str, text: str) -> None:
-    response = registers.get(place.format(quote(text, safe="")))
+def test_no_text_in_a_path_breaks_the_service(untouched: Caller, place: str, text: str) -> None:
+    response = untouched.get(place.format(quote(text, safe="")))
     if response.status_code != 200:
         refused(response)
 

@@ -24,10 +24,10 @@ def schema_of(path: str, method: str = "get", status: str = "200") -> dict[str, 
     return {**content["application/json"]["schema"], "components": OPENAPI["components"]}
 
 
-def test_the_contract_lists_exactly_the_routes(registers: Caller) -> None:
+def test_the_contract_lists_exactly_the_routes(untouched: Caller) -> None:
     served = {
         (re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", rule.rule), method.lower())
-        for rule in registers.app.url_map.iter_rules()
+        for rule in untouched.app.url_map.iter_rules()
         for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}
         if rule.rule not in OWN
     }
@@ -72,8 +72,8 @@ def test_migrations_make_the_tables(database: Database) -> None:
          "/registers/atoll/proofs/consistency/3/9"),
     ],
 )  # fmt: skip
-def test_answers_fit_the_contract(registers: Caller, path: str, example: str) -> None:
-    Draft202012Validator(schema_of(path)).validate(registers.json(example))
+def test_answers_fit_the_contract(untouched: Caller, path: str, example: str) -> None:
+    Draft202012Validator(schema_of(path)).validate(untouched.json(example))
 
 
 def test_the_answer_to_an_append_fits_the_contract(registers: Caller) -> None:
@@ -81,21 +81,21 @@ def test_the_answer_to_an_append_fits_the_contract(registers: Caller) -> None:
     Draft202012Validator(schema).validate(registers.append(vessel(1)).get_json())
 
 
-def test_problems_fit_the_contract_and_are_explained(registers: Caller) -> None:
+def test_problems_fit_the_contract_and_are_explained(untouched: Caller) -> None:
     explained = yaml.safe_load(
         (ROOT / "services/portal/content/problems.yaml").read_text(encoding="utf-8")
     )
     schema = {**OPENAPI["components"]["schemas"]["Problem"], "components": OPENAPI["components"]}
     answers = [
-        registers.get("/registers/none/context"),
-        registers.get("/registers/atoll/context.csv"),
-        registers.get("/registers/atoll/records?limit=x"),
-        registers.get("/registers/atoll/proofs/entries/1/999"),
-        registers.append(vessel(1), key=None),
-        registers.append(vessel(1), headers={}),
-        registers.append(vessel(1), register="atoll"),
-        registers.append({"owner": "x"}),
-        registers.append({}, register="none"),
+        untouched.get("/registers/none/context"),
+        untouched.get("/registers/atoll/context.csv"),
+        untouched.get("/registers/atoll/records?limit=x"),
+        untouched.get("/registers/atoll/proofs/entries/1/999"),
+        untouched.append(vessel(1), key=None),
+        untouched.append(vessel(1), headers={}),
+        untouched.append(vessel(1), register="atoll"),
+        untouched.append({"owner": "x"}),
+        untouched.append({}, register="none"),
     ]
     for answer in answers:
         assert answer.status_code >= 400

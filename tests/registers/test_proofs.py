@@ -32,27 +32,27 @@ def leaf(entry: dict[str, Any]) -> bytes:
 
 @pytest.mark.parametrize("name", ["atoll", "island", "council", "ministry", "country"])
 def test_the_tree_head_is_over_the_entries_and_the_entries_over_the_items(
-    registers: Caller, name: str
+    untouched: Caller, name: str
 ) -> None:
-    entries = registers.json(f"/registers/{name}/entries?limit=5000")
+    entries = untouched.json(f"/registers/{name}/entries?limit=5000")
     assert [entry["entry-number"] for entry in entries] == list(range(1, len(entries) + 1))
-    head = registers.json(f"/registers/{name}/proofs/register")
+    head = untouched.json(f"/registers/{name}/proofs/register")
     assert head["total-entries"] == len(entries)
     assert digest(head["root-hash"]) == merkle.root([leaf(entry) for entry in entries])
     blobs = {
-        blob.pop("_id"): blob for blob in registers.json(f"/registers/{name}/blobs?limit=5000")
+        blob.pop("_id"): blob for blob in untouched.json(f"/registers/{name}/blobs?limit=5000")
     }
     for entry in entries:
         blob = blobs[entry["blob-hash"]]
         assert objecthash.multihash(objecthash.blob_hash(blob)) == entry["blob-hash"]
 
 
-def test_every_entry_is_proved_at_every_size(registers: Caller) -> None:
-    entries = registers.json("/registers/ministry/entries")
+def test_every_entry_is_proved_at_every_size(untouched: Caller) -> None:
+    entries = untouched.json("/registers/ministry/entries")
     leaves = [leaf(entry) for entry in entries]
     for size in range(1, len(entries) + 1):
         for number in range(1, size + 1):
-            proof = registers.json(f"/registers/ministry/proofs/entries/{number}/{size}")
+            proof = untouched.json(f"/registers/ministry/proofs/entries/{number}/{size}")
             assert merkle.verify_inclusion(
                 leaves[number - 1],
                 number - 1,
@@ -123,12 +123,12 @@ def test_an_empty_log_has_the_head_of_nothing(registers: Caller) -> None:
      "consistency/0/9", "consistency/9/8", "consistency/1/22", "consistency/0/0",
      "entries/1/" + "9" * 5000, "consistency/1/99999999999999999999"],
 )  # fmt: skip
-def test_a_proof_that_cannot_exist_is_refused(registers: Caller, path: str) -> None:
-    response = registers.get(f"/registers/atoll/proofs/{path}")
+def test_a_proof_that_cannot_exist_is_refused(untouched: Caller, path: str) -> None:
+    response = untouched.get(f"/registers/atoll/proofs/{path}")
     assert response.status_code == 400
     assert response.get_json()["type"].endswith("/problems/no-such-proof")
 
 
 @pytest.mark.parametrize("path", ["entries/x/9", "entries/1/-1", "consistency/1.5/2", "other", ""])
-def test_what_is_no_number_is_not_there(registers: Caller, path: str) -> None:
-    assert registers.get(f"/registers/atoll/proofs/{path}").status_code == 404
+def test_what_is_no_number_is_not_there(untouched: Caller, path: str) -> None:
+    assert untouched.get(f"/registers/atoll/proofs/{path}").status_code == 404

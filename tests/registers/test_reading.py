@@ -22,8 +22,8 @@ def links(response: Any) -> dict[str, str]:
     return found
 
 
-def test_the_list_of_registers_says_what_each_one_is(registers: Caller) -> None:
-    listed = registers.json("/registers")["registers"]
+def test_the_list_of_registers_says_what_each_one_is(untouched: Caller) -> None:
+    listed = untouched.json("/registers")["registers"]
     assert [one["id"] for one in listed] == [
         "atoll",
         "island",
@@ -43,8 +43,8 @@ def test_the_list_of_registers_says_what_each_one_is(registers: Caller) -> None:
     assert [one["id"] for one in listed if one["synthetic"]] == ["fishing-vessel"]
 
 
-def test_the_context_is_that_of_the_specification(registers: Caller) -> None:
-    context = registers.json("/registers/council/context")
+def test_the_context_is_that_of_the_specification(untouched: Caller) -> None:
+    context = untouched.json("/registers/council/context")
     assert context["id"] == "council"
     assert context["hashing-algorithm"] == {
         "codec": "sha2-256",
@@ -62,18 +62,18 @@ def test_the_context_is_that_of_the_specification(registers: Caller) -> None:
     assert islands["id"] == "islands"
     assert (islands["datatype"], islands["cardinality"]) == ("curie", "n")
     assert islands["register"] == "island"
-    proof = registers.json("/registers/council/proofs/register")
+    proof = untouched.json("/registers/council/proofs/register")
     assert proof == {"root-hash": context["root-hash"], "total-entries": 183}
 
 
-def test_synthetic_registers_say_so(registers: Caller) -> None:
-    context = registers.json("/registers/fishing-vessel/context")
+def test_synthetic_registers_say_so(untouched: Caller) -> None:
+    context = untouched.json("/registers/fishing-vessel/context")
     assert context["synthetic"] is True
     assert "owner" not in {field["id"] for field in context["schema"]}
 
 
-def test_a_record_is_its_latest_item(registers: Caller) -> None:
-    response = registers.get("/registers/island/records/K-Thulusdhoo")
+def test_a_record_is_its_latest_item(untouched: Caller) -> None:
+    response = untouched.get("/registers/island/records/K-Thulusdhoo")
     assert response.headers["Content-Type"] == "application/json"
     record = json.loads(response.data)
     assert record["_id"] == record["island"] == "K-Thulusdhoo"
@@ -81,19 +81,19 @@ def test_a_record_is_its_latest_item(registers: Caller) -> None:
     assert record["coordinates"] == "4.372974,73.648045"
     history = links(response)["version-history"]
     assert history == "http://localhost:8000/registers/island/records/K-Thulusdhoo/entries"
-    entries = registers.json(history.removeprefix("http://localhost:8000"))
+    entries = untouched.json(history.removeprefix("http://localhost:8000"))
     assert [entry["key"] for entry in entries] == ["K-Thulusdhoo"]
     assert response.headers["ETag"] == f'"{entries[0]["blob-hash"]}"'
 
 
-def test_an_entry_is_one_object_with_a_number(registers: Caller) -> None:
-    entry = registers.json("/registers/atoll/entries/8")
+def test_an_entry_is_one_object_with_a_number(untouched: Caller) -> None:
+    entry = untouched.json("/registers/atoll/entries/8")
     assert set(entry) == {"entry-number", "entry-timestamp", "key", "blob-hash"}
     assert entry["entry-number"] == 8
     assert entry["key"] == "K"
-    blob = registers.json(f"/registers/atoll/blobs/{entry['blob-hash']}")
+    blob = untouched.json(f"/registers/atoll/blobs/{entry['blob-hash']}")
     assert blob.pop("_id") == entry["blob-hash"]
-    record = registers.json("/registers/atoll/records/K")
+    record = untouched.json("/registers/atoll/records/K")
     assert record.pop("_id") == "K"
     assert record == blob
 
@@ -101,35 +101,35 @@ def test_an_entry_is_one_object_with_a_number(registers: Caller) -> None:
 @pytest.mark.parametrize("name", ["records", "entries", "blobs"])
 @pytest.mark.parametrize("suffix", [".json", ".csv"])
 def test_pages_lead_through_the_whole_list_and_back(
-    registers: Caller, name: str, suffix: str
+    untouched: Caller, name: str, suffix: str
 ) -> None:
     def rows(response: Any) -> list[Any]:
         if suffix == ".json":
             return list(json.loads(response.data))
         return list(csv.DictReader(io.StringIO(response.text, newline="")))
 
-    whole = rows(registers.get(f"/registers/island/{name}{suffix}?limit=5000"))
+    whole = rows(untouched.get(f"/registers/island/{name}{suffix}?limit=5000"))
     assert len(whole) == 189
     path, pages = f"/registers/island/{name}{suffix}?limit=50", []
     while path:
-        response = registers.get(path)
+        response = untouched.get(path)
         pages.append(rows(response))
         last, path = path, links(response).get("next", "").removeprefix("http://localhost:8000")
     assert [len(page) for page in pages] == [50, 50, 50, 39]
     assert [row for page in pages for row in page] == whole
     for page in reversed(pages[:-1]):
-        last = links(registers.get(last))["previous"].removeprefix("http://localhost:8000")
-        assert rows(registers.get(last)) == page
-    assert "previous" not in links(registers.get(last))
+        last = links(untouched.get(last))["previous"].removeprefix("http://localhost:8000")
+        assert rows(untouched.get(last)) == page
+    assert "previous" not in links(untouched.get(last))
 
 
-def test_a_page_holds_a_hundred_unless_asked(registers: Caller) -> None:
-    assert len(registers.json("/registers/country/records")) == 100
-    assert len(registers.json("/registers/country/records?limit=1")) == 1
+def test_a_page_holds_a_hundred_unless_asked(untouched: Caller) -> None:
+    assert len(untouched.json("/registers/country/records")) == 100
+    assert len(untouched.json("/registers/country/records?limit=1")) == 1
 
 
-def test_a_page_past_the_end_is_empty(registers: Caller) -> None:
-    response = registers.get("/registers/atoll/entries?start=999999")
+def test_a_page_past_the_end_is_empty(untouched: Caller) -> None:
+    response = untouched.get("/registers/atoll/entries?start=999999")
     assert json.loads(response.data) == []
     assert set(links(response)) == {"previous"}
 
@@ -143,15 +143,15 @@ def test_links_begin_with_the_public_address(registers: Caller) -> None:
     )
 
 
-def test_csv_is_exactly_as_specified(registers: Caller) -> None:
-    response = registers.get("/registers/council/records/MLE-Male-City.csv")
+def test_csv_is_exactly_as_specified(untouched: Caller) -> None:
+    response = untouched.get("/registers/council/records/MLE-Male-City.csv")
     assert response.headers["Content-Type"] == "text/csv;charset=UTF-8"
     assert response.text == (
         "_id,council,name,council-type,atoll,islands\r\n"
         "MLE-Male-City,MLE-Male-City,Male' City Council,city,atoll:MLE,"
         "island:MLE-Hulhumale;island:MLE-Male;island:MLE-Villimale\r\n"
     )
-    entry = registers.get("/registers/council/entries/1", {"Accept": "text/csv"})
+    entry = untouched.get("/registers/council/entries/1", {"Accept": "text/csv"})
     assert entry.headers["Content-Type"] == "text/csv;charset=UTF-8"
     assert entry.text.splitlines()[0] == "entry-number,entry-timestamp,key,blob-hash"
 
@@ -169,11 +169,11 @@ def test_csv_is_exactly_as_specified(registers: Caller) -> None:
     ],
 )
 def test_the_suffix_beats_the_accept_header(
-    registers: Caller, suffix: str, accept: str | None, kind: str
+    untouched: Caller, suffix: str, accept: str | None, kind: str
 ) -> None:
     headers = {} if accept is None else {"Accept": accept}
     for path in ("records", "records/K", "entries", "entries/1", "blobs", "records/K/entries"):
-        response = registers.get(f"/registers/atoll/{path}{suffix}", headers)
+        response = untouched.get(f"/registers/atoll/{path}{suffix}", headers)
         assert response.status_code == 200, path
         assert response.headers["Content-Type"] == kind, path
 
@@ -191,8 +191,8 @@ def test_the_suffix_beats_the_accept_header(
         ("proofs/consistency/1/2.csv", "application/json"),
     ],
 )
-def test_a_format_that_is_not_there_is_refused(registers: Caller, path: str, accept: str) -> None:
-    response = registers.get(f"/registers/atoll/{path}", {"Accept": accept})
+def test_a_format_that_is_not_there_is_refused(untouched: Caller, path: str, accept: str) -> None:
+    response = untouched.get(f"/registers/atoll/{path}", {"Accept": accept})
     assert response.status_code == 406
     assert response.headers["Content-Type"] == "application/problem+json"
 
@@ -200,18 +200,18 @@ def test_a_format_that_is_not_there_is_refused(registers: Caller, path: str, acc
 @pytest.mark.parametrize(
     "path", ["entries/1", "entries/1.csv", "proofs/entries/1/9", "proofs/consistency/2/9"]
 )
-def test_what_never_changes_may_be_kept(registers: Caller, path: str) -> None:
-    response = registers.get(f"/registers/atoll/{path}")
+def test_what_never_changes_may_be_kept(untouched: Caller, path: str) -> None:
+    response = untouched.get(f"/registers/atoll/{path}")
     assert response.headers["Cache-Control"] == "public, max-age=31536000, immutable"
     assert response.headers["ETag"]
 
 
-def test_blobs_are_kept_by_their_own_hash(registers: Caller) -> None:
-    digest = registers.json("/registers/atoll/entries/1")["blob-hash"]
-    response = registers.get(f"/registers/atoll/blobs/{digest}")
+def test_blobs_are_kept_by_their_own_hash(untouched: Caller) -> None:
+    digest = untouched.json("/registers/atoll/entries/1")["blob-hash"]
+    response = untouched.get(f"/registers/atoll/blobs/{digest}")
     assert response.headers["ETag"] == f'"{digest}"'
     assert "immutable" in response.headers["Cache-Control"]
-    other = registers.get(f"/registers/atoll/blobs/{digest}.csv")
+    other = untouched.get(f"/registers/atoll/blobs/{digest}.csv")
     assert other.headers["ETag"] != response.headers["ETag"]
 
 
@@ -266,8 +266,8 @@ def test_pages_of_any_origin_may_read(registers: Caller) -> None:
     assert "Access-Control-Allow-Origin" not in appended.headers
 
 
-def test_head_answers_like_get_without_a_body(registers: Caller) -> None:
-    response = registers.client.head(
+def test_head_answers_like_get_without_a_body(untouched: Caller) -> None:
+    response = untouched.client.head(
         "/registers/atoll/records/K", headers={"Atoll-Gateway-Key": "k" * 64}
     )
     assert response.status_code == 200

@@ -6,7 +6,7 @@ import random
 import unicodedata
 from typing import Any
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from servicekit import merkle
@@ -92,6 +92,7 @@ def test_a_real_register_of_208_countries_has_the_known_head_and_proofs(vectors:
     assert [objecthash.multihash(h) for h in grown] == known["consistency_197_200"]
 
 
+@settings(max_examples=50)
 @given(blob=BLOBS, data=st.data())
 def test_order_never_changes_a_blob_hash(blob: dict[str, Any], data: st.DataObject) -> None:
     shuffle = random.Random(data.draw(st.integers()))
@@ -104,6 +105,7 @@ def test_order_never_changes_a_blob_hash(blob: dict[str, Any], data: st.DataObje
     assert objecthash.blob_hash(other) == objecthash.blob_hash(blob)
 
 
+@settings(max_examples=50)
 @given(blob=BLOBS)
 def test_nothing_and_composition_never_change_a_blob_hash(blob: dict[str, Any]) -> None:
     loose = {
@@ -113,6 +115,7 @@ def test_nothing_and_composition_never_change_a_blob_hash(blob: dict[str, Any]) 
     assert objecthash.blob_hash(loose) == objecthash.blob_hash(blob)
 
 
+@settings(max_examples=50)
 @given(blob=BLOBS.filter(bool), data=st.data())
 def test_a_redacted_value_keeps_the_blob_hash(blob: dict[str, Any], data: st.DataObject) -> None:
     name = data.draw(st.sampled_from(sorted(blob)))
@@ -127,6 +130,7 @@ def test_a_redacted_value_keeps_the_blob_hash(blob: dict[str, Any], data: st.Dat
         assert objecthash.blob_hash(redacted) == objecthash.blob_hash(blob)
 
 
+@settings(max_examples=50)
 @given(blob=BLOBS.filter(bool), data=st.data())
 def test_another_value_gives_another_hash(blob: dict[str, Any], data: st.DataObject) -> None:
     name = data.draw(st.sampled_from(sorted(blob)))
