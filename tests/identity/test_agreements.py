@@ -1,4 +1,4 @@
-"""Agreements: shown, withdrawn, given again; the feed; contact details (statement 39 and wire 4)."""
+"""Agreements, the feed, contact details (statement 39 of the profile, wire section 4)."""
 
 import pytest
 from flask import Flask

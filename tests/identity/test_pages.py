@@ -44,7 +44,7 @@ def test_26_a_planted_session_id_is_never_used(browser: Browser) -> None:
     assert not is_signed_in(browser)
 
 
-@pytest.mark.parametrize("cookie", ["", "short", "x" * 5000, "a\\000b", "ދިވެހި", "../" * 14 + "a"])
+@pytest.mark.parametrize("cookie", ["", "short", "x" * 3000, "a\\000b", "ދިވެހި", "../" * 14 + "a"])
 def test_26_a_malformed_cookie_is_no_session(browser: Browser, cookie: str) -> None:
     browser.client.set_cookie("atoll_identity", quote(cookie))
     assert not is_signed_in(browser)
