@@ -22,7 +22,6 @@ from servicekit.problems import BadGateway, Malformed, Problem, Unavailable
 logger = logging.getLogger(__name__)
 DEFAULT_LIMIT, MAX_LIMIT = 50, 200
 RESET_TIMEOUT_S = 15.0
-OVERVIEW, OWN = "exchanges.overview", "exchanges.own"
 
 
 @dataclass(frozen=True)
@@ -53,10 +52,10 @@ def blueprint(own: Own) -> Blueprint:
     views = Blueprint("gateway", __name__)
 
     @views.get("/exchanges")
-    @scope(OVERVIEW, OWN)
+    @scope("exchanges.overview", "exchanges.own")
     def exchanges() -> Response:
         reader = token()
-        sees_all = OVERVIEW in reader.scopes
+        sees_all = "exchanges.overview" in reader.scopes
         subject_index = None if sees_all else own.seal.index(reader.subject)
         limit = _number("limit", DEFAULT_LIMIT, at_least=1)
         filters: dict[str, Any] = {

@@ -1,6 +1,6 @@
 """The exchange log's table and the only SQL of the gateway."""
 
-from collections.abc import Iterable
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import (
@@ -17,9 +17,6 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
-
-from gateway.exchanges.entry import Entry
-from gateway.exchanges.seal import Seal
 
 _BIG = BigInteger().with_variant(Integer, "sqlite")
 _COMMIT_ORDER = 20260301  # the advisory lock that makes numbers appear in order on PostgreSQL
@@ -67,41 +64,13 @@ metadata = Base.metadata
 _TABLE = Exchange.__table__
 
 
-def append_exchanges(session: Session, entries: Iterable[Entry], seal: Seal) -> None:
+def append_exchanges(session: Session, rows: Sequence[Mapping[str, Any]]) -> None:
     """Write entries in order; one that is already there (a repeated attempt) is left alone."""
-    rows = [_row(entry, seal) for entry in entries]
     if session.get_bind().dialect.name == "postgresql":
         session.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _COMMIT_ORDER})
         session.execute(postgresql.insert(Exchange).on_conflict_do_nothing(), rows)
     else:
         session.execute(sqlite.insert(Exchange).on_conflict_do_nothing(), rows)
-
-
-def _row(entry: Entry, seal: Seal) -> dict[str, Any]:
-    subject = entry.subject
-    return {
-        "exchange": entry.exchange,
-        "at_ms": entry.at_ms,
-        "trace": entry.trace,
-        "caller": entry.caller,
-        "service": entry.service,
-        "method": entry.method,
-        "route": entry.route,
-        "parameters": entry.parameters,
-        "personal": entry.personal,
-        "purpose": entry.purpose,
-        "basis": entry.basis,
-        "consent": entry.consent,
-        "categories": list(entry.categories),
-        "status": entry.status,
-        "outcome": entry.outcome,
-        "reason": entry.reason,
-        "sentence": entry.sentence,
-        "duration_us": entry.duration_us,
-        "size_bytes": entry.size_bytes,
-        "subject_sealed": seal.close(subject, entry.exchange) if subject else None,
-        "subject_index": seal.index(subject) if subject else None,
-    }
 
 
 def last_number(session: Session) -> int:

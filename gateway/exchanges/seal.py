@@ -1,10 +1,14 @@
 """Whose data it was, kept unreadable: encrypted, with a keyed index to find one's own entries."""
 
+import dataclasses
 import hashlib
 import hmac
 import secrets
+from typing import Any
 
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from gateway.exchanges.entry import Entry
 
 _NONCE_BYTES = 12  # NIST SP 800-38D section 8.2
 
@@ -29,3 +33,15 @@ class Seal:
     def index(self, subject: str) -> bytes:
         """Return the 32 bytes under which all entries about a subject are found."""
         return hmac.digest(self._index_key, subject.encode(), hashlib.sha256)
+
+    def row(self, entry: Entry) -> dict[str, Any]:
+        """Return an entry as it is stored: without the subject itself."""
+        row = {field: getattr(entry, field) for field in _STORED}
+        subject = entry.subject
+        row["categories"] = list(entry.categories)
+        row["subject_sealed"] = self.close(subject, entry.exchange) if subject else None
+        row["subject_index"] = self.index(subject) if subject else None
+        return row
+
+
+_STORED = [field.name for field in dataclasses.fields(Entry) if field.name != "subject"]

@@ -147,7 +147,7 @@ class Writer:
     def _append(self, entries: list[Entry]) -> None:
         if entries:
             with self._database.transaction() as session:
-                append_exchanges(session, entries, self._seal)
+                append_exchanges(session, [self._seal.row(entry) for entry in entries])
 
     def _write_one_by_one(self, ordinary: list[Entry], waiting: list[_Waiting]) -> None:
         """Find the entry that the database refuses, so that the others are not lost with it."""

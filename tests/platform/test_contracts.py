@@ -83,6 +83,7 @@ def test_the_contract_is_the_routes(package: str, tmp_path: Path) -> None:
         for path, item in document["paths"].items()
         for method in item
         if method in {"get", "post", "put", "patch", "delete"}
+        and not UNDOCUMENTED.fullmatch(path)  # the gateway documents them: there they are its API
     }
     served = {
         (method, _shape(rule.rule))
