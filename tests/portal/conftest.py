@@ -3,6 +3,7 @@
 import base64
 import json
 from collections.abc import Callable
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -10,6 +11,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
+from jinja2 import FileSystemBytecodeCache
 
 from servicekit.clock import SystemClock
 from servicekit.database import Database
@@ -42,21 +44,45 @@ def platform(issuer: FakeIssuer) -> FakePlatform:
     return FakePlatform(issuer)
 
 
+@pytest.fixture(scope="session")
+def compiled(tmp_path_factory: pytest.TempPathFactory) -> FileSystemBytecodeCache:
+    return FileSystemBytecodeCache(str(tmp_path_factory.mktemp("templates")))
+
+
+class MovableClock:
+    """The machine's clock, moved on by a test."""
+
+    def __init__(self) -> None:
+        self.ahead = timedelta()
+
+    def now(self) -> datetime:
+        return SystemClock().now() + self.ahead
+
+
 @pytest.fixture
-def make_app(sqlite: Database, platform: FakePlatform) -> Callable[..., Flask]:
+def clock() -> MovableClock:
+    return MovableClock()
+
+
+@pytest.fixture
+def make_app(
+    sqlite: Database, platform: FakePlatform, clock: MovableClock, compiled: FileSystemBytecodeCache
+) -> Callable[..., Flask]:
     def make(database: Database = sqlite, **changes: Any) -> Flask:
         metadata.create_all(database.engine)
         settings = make_settings(**changes)
         corridor = Corridor(
             settings.gateway_url, "portal", "portal-secret", http=platform.session()
         )
-        return create_app(
+        app = create_app(
             settings,
             database=database,
             corridor=corridor,
             keys=KeySource(platform.issuer.jwks, cooldown_s=0),
-            clock=SystemClock(),
+            clock=clock,
         )
+        app.jinja_env.bytecode_cache = compiled  # else every test compiles every template
+        return app
 
     return make
 

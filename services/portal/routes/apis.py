@@ -1,5 +1,6 @@
 """The references: every API with its operations, and every problem type explained."""
 
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -43,9 +44,14 @@ def show_api(service: str) -> str:
     )
 
 
+@cache
+def _own_contract() -> Any:
+    return yaml.safe_load(_OWN_CONTRACT.read_text(encoding="utf-8"))
+
+
 def _document(service: str) -> Any:
     if service == "portal":  # asking ourselves through the gateway would only occupy a thread
-        return yaml.safe_load(_OWN_CONTRACT.read_text(encoding="utf-8"))
+        return _own_contract()
     return members(json_of(components().corridor.send("GET", f"/{service}/openapi.json")))
 
 
