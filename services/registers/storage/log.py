@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, Select, select
+from sqlalchemy import ColumnElement, Row, Select, bindparam, select
 from sqlalchemy.orm import Session
 
 from servicekit import merkle
@@ -50,31 +50,31 @@ def blobs_page(session: Session, register_id: int, start: bytes | None, limit: i
     return _page(session, statement, Blob.__table__.c.hash, start, limit)
 
 
+# written once: these are the hot reads, and building a statement costs more than running it
+_ONE_ENTRY = ENTRIES.join(Register, Register.id == Entry.register_id).where(
+    Register.name == bindparam("register"), Entry.number == bindparam("number")
+)
+_ONE_RECORD = RECORDS.join(Register, Register.id == Record.register_id).where(
+    Register.name == bindparam("register"), Record.key == bindparam("key")
+)
+_ONE_BLOB = BLOBS.join(Register, Register.id == Blob.register_id).where(
+    Register.name == bindparam("register"), Blob.hash == bindparam("hash")
+)
+
+
 def find_entry(session: Session, register: str, number: int) -> Row[int, int, str, bytes] | None:
     """Return one entry (number, timestamp, key, blob hash)."""
-    return session.execute(
-        ENTRIES.join(Register, Register.id == Entry.register_id).where(
-            Register.name == register, Entry.number == number
-        )
-    ).first()
+    return session.execute(_ONE_ENTRY, {"register": register, "number": number}).first()
 
 
 def find_record(session: Session, register: str, key: str) -> Row[str, str, bytes] | None:
     """Return one record (key, content, blob hash)."""
-    return session.execute(
-        RECORDS.join(Register, Register.id == Record.register_id).where(
-            Register.name == register, Record.key == key
-        )
-    ).first()
+    return session.execute(_ONE_RECORD, {"register": register, "key": key}).first()
 
 
 def find_blob(session: Session, register: str, digest: bytes) -> Row[bytes, str] | None:
     """Return one blob (hash, content)."""
-    return session.execute(
-        BLOBS.join(Register, Register.id == Blob.register_id).where(
-            Register.name == register, Blob.hash == digest
-        )
-    ).first()
+    return session.execute(_ONE_BLOB, {"register": register, "hash": digest}).first()
 
 
 def leaf_hashes(session: Session, register_id: int, size: int) -> list[bytes]:
