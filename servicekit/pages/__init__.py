@@ -92,6 +92,8 @@ def install_pages(app: Flask, name: str) -> None:
         return response
 
 
+@cache  # the parser is slow
+@cache  # only read, never changed
 def _texts(path: Path) -> dict[str, dict[str, str]]:
     return yaml.safe_load(path.read_text(encoding="utf-8")) or {} if path.is_file() else {}
 

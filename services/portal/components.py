@@ -1,5 +1,6 @@
 """What the portal's views work with, made once for each application."""
 
+from functools import cache
 from pathlib import Path
 from typing import Any, cast
 
@@ -64,6 +65,7 @@ class Components:
         self.apis: dict[str, Any] = _read("apis.yaml")
 
 
+@cache
 def _read(name: str) -> dict[str, Any]:
     return cast(dict[str, Any], yaml.safe_load((_CONTENT / name).read_text(encoding="utf-8")))
 
