@@ -39,12 +39,12 @@ START_STATE = {
     "services": {"fisheries": {"service_id": SERVICE_ID, "api_keys": KEYS, "templates": TEMPLATES}},
     "people": PEOPLE,
 }
-SMS = {
+SMS: dict[str, Any] = {
     "phone_number": "+960 7000101",
     "template_id": TEMPLATES["sms"],
     "personalisation": {"licence": "FV-0007", "vessel": "Kandu Koe"},
 }
-EMAIL = {
+EMAIL: dict[str, Any] = {
     "email_address": "aishath@people.example",
     "template_id": TEMPLATES["email"],
     "personalisation": {

@@ -53,6 +53,14 @@ def test_a_sanitised_value_forms_nothing_when_shown(text: str) -> None:
     assert "<a " not in shown
 
 
+@pytest.mark.parametrize("part", ["a", "a.", "a-", "http://", "://", " ", "\n", "(", "# ", "* "])
+def test_a_long_value_costs_its_length_and_not_its_square(part: str) -> None:
+    text = part * (100_000 // len(part)) + "!"
+    made, _ = sanitised({"x": text}, ["x"])
+    assert len(made["x"]) <= 2 * len(text)
+    assert markdown.html(text)
+
+
 def test_the_language_is_told_by_the_script() -> None:
     assert language.of("ތިޔަ ބޭފުޅާގެ ލައިސަންސް A") == "dv"
     assert language.of("Your licence ދިވެހި") == "en"

@@ -55,6 +55,11 @@ def test_making_readable_twice_changes_nothing_more(text: str) -> None:
     assert sms.readable(once) == once
 
 
+@pytest.mark.parametrize("part", ["a", " ", "\t", "\n", " .", "ދ"])
+def test_a_long_text_costs_its_length_and_not_its_square(part: str) -> None:
+    sms.fragments(sms.readable(f"x{part * 300_000}x"))
+
+
 @given(st.text())
 def test_every_text_has_a_length_and_fragments(text: str) -> None:
     sent = sms.readable(text)

@@ -6,8 +6,10 @@ from typing import Any
 
 from services.notify.domain.template import key
 
+# every repetition before a delimiter is bounded: a long word must not cost its square
 _LINK = re.compile(
-    r"[a-z][a-z0-9+.-]*://[^\s()<>\[\]]*|(?:[^\W_][\w-]*\.)+[^\W\d_]{2,}(?:[/?#:][^\s()<>\[\]]*)?",
+    r"[a-z][a-z0-9+.-]{0,31}://[^\s()<>\[\]]*"
+    r"|(?:[^\W_][\w-]{0,62}\.){1,40}[^\W\d_]{2,63}(?:[/?#:][^\s()<>\[\]]*)?",
     re.IGNORECASE,
 )
 _WORDS = re.compile(r"[^\W_]([^\W_]|[.-])*")

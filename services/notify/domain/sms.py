@@ -33,10 +33,9 @@ _DOWNGRADES = {
 
 def readable(text: str) -> str:
     """Return a filled template as it is sent: downgraded characters, tidy spaces and lines."""
-    text = text.replace("\r\n", "\n").replace("\r", "\n")
-    text = "".join(_downgrade(character) for character in text)
-    text = re.sub(r"[ \t]+([,.])", r"\1", text)
+    text = text.replace("\r\n", "\n").replace("\r", "\n").translate(_SENT)
     text = "\n".join(" ".join(line.split()) for line in text.split("\n"))
+    text = text.replace(" ,", ",").replace(" .", ".")
     return re.sub(r"\n{3,}", "\n\n", text).strip()
 
 
@@ -59,6 +58,14 @@ def fragments(text: str) -> int:
     return 1 if size <= single else math.ceil(size / joined)
 
 
+class _Sent(dict[int, str]):
+    """How each character is sent, worked out when it is first met (for ``str.translate``)."""
+
+    def __missing__(self, code: int) -> str:
+        self[code] = _downgrade(chr(code))
+        return self[code]
+
+
 def _downgrade(character: str) -> str:
     if character in GSM or character in EXTENDED or character in WELSH:
         return character
@@ -70,3 +77,6 @@ def _downgrade(character: str) -> str:
         return kept or "?"
     # other scripts stay: their readers need them more than a fragment (Notify sends ? here)
     return character if unicodedata.category(character)[0] in "LMNP" else "?"
+
+
+_SENT = _Sent(_DOWNGRADES)
