@@ -13,7 +13,7 @@ import pytest
 import requests
 
 from atoll import processes
-from atoll.exits import AT_THE_DOOR, DONE, FAILED, IN_THE_WAY, MISUSED, NOT_RUNNING, SETTINGS
+from atoll.exits import DONE, IN_THE_WAY, MISUSED, NOT_RUNNING, SETTINGS
 from tests.support.platform import CHECKOUT, RunningPlatform, free_port, wait_for
 
 NAMES = ["gateway", "identity", "registers", "notify", "portal", "notify-worker"]
@@ -267,27 +267,3 @@ def children(pid: int) -> list[int]:
     shown = subprocess.run(["ps", "-eo", "pid=,ppid="], capture_output=True, text=True, check=True)
     pairs = [tuple(map(int, line.split())) for line in shown.stdout.splitlines()]
     return [child for child, parent in pairs if parent == pid]
-
-
-@pytest.mark.process
-def test_withdrawn_consent_stops_the_journey_at_the_door(
-    running_platform: RunningPlatform,
-) -> None:
-    """A made-up agreement id stands for a withdrawn one: the door's refusal ends it with 3."""
-    found = running_platform.credentials()
-    fisheries = next(c for c in found["clients"] if c["client_id"] == "fisheries")
-    fisheries["client_secret"] += "x"
-    refused = subprocess.run(
-        [sys.executable, "examples/vessel_licence.py"],
-        cwd=CHECKOUT,
-        env={**running_platform.environment(), "ATOLL_CREDENTIALS": "-"},
-        input=json.dumps(found),
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    running_platform._credentials = None
-    assert refused.returncode == FAILED
-    assert "Stopped at /identity/token" in refused.stdout
-    assert AT_THE_DOOR == 3

@@ -1,6 +1,7 @@
 """The licence journey against real processes, and kill -9 of each of them in its midst."""
 
 import json
+import re
 import subprocess
 import sys
 import time
@@ -11,6 +12,7 @@ import jwt
 import pytest
 import requests
 
+from atoll.exits import AT_THE_DOOR
 from tests.support.platform import CHECKOUT, RunningPlatform, wait_for
 
 pytestmark = pytest.mark.process
@@ -95,6 +97,60 @@ def test_same_application_acts_once(running_platform: RunningPlatform) -> None:
         told = running_platform.run("demo", "--application", application)
         assert told.returncode == 0, told.stdout + told.stderr
     assert_done_once(running_platform, application)
+
+
+def form_of(page: str, action: str) -> dict[str, str]:
+    """Return the filled fields of the form that is sent to this path."""
+    found = re.search(rf'<form[^>]*action="{action}".*?</form>', page, re.S)
+    assert found, page
+    fields = {}
+    for tag in re.findall(r"<input[^>]*>", found[0]):
+        name = re.search(r' name="([^"]*)"', tag)
+        value = re.search(r' value="([^"]*)"', tag)
+        if name:
+            fields[name[1]] = value[1] if value else ""
+    return fields
+
+
+def sign_in(platform: RunningPlatform, username: str) -> requests.Session:
+    """Sign in as a demonstration person by the one press that fills the form."""
+    browser = requests.Session()
+    page = browser.get(f"{platform.url}/identity/consents", timeout=5)
+    page = browser.get(f"{platform.url}/identity/sign-in?person={username}", timeout=5)
+    fields = form_of(page.text, "/identity/sign-in")
+    answer = browser.post(f"{platform.url}/identity/sign-in", data=fields, timeout=5)
+    assert answer.status_code == 200, answer.text
+    return browser
+
+
+def test_withdrawn_consent_stops_the_journey_at_the_door(
+    running_platform: RunningPlatform,
+) -> None:
+    browser = sign_in(running_platform, "aishath")
+    page = browser.get(f"{running_platform.url}/identity/consents", timeout=5).text
+    withdraw = re.search(r'action="(/identity/consents/[^"]+/withdraw)"', page)
+    assert withdraw, page
+    fields = form_of(page, withdraw[1])
+    answer = browser.post(f"{running_platform.url}{withdraw[1]}", data=fields, timeout=5)
+    assert answer.status_code == 200
+    told = refusal(running_platform)  # at once, by identity or by the door
+    assert "Nothing was read." in told
+    assert "entered the vessel" not in told
+    wait_for(lambda: "was withdrawn on" in refusal(running_platform), 10)
+    page = browser.get(f"{running_platform.url}/identity/consents", timeout=5).text
+    renew = re.search(r'action="(/identity/consents/[^"]+/renew)"', page)
+    assert renew, page
+    browser.post(
+        f"{running_platform.url}{renew[1]}", data=form_of(page, renew[1]), timeout=5
+    ).raise_for_status()
+    wait_for(lambda: running_platform.run("demo").returncode == 0, 10)
+
+
+def refusal(platform: RunningPlatform) -> str:
+    """Run the journey, which must be refused, and return what it said."""
+    done = platform.run("demo")
+    assert done.returncode == AT_THE_DOOR, done.stdout + done.stderr
+    return done.stdout
 
 
 @pytest.mark.parametrize("after_step", KILL_AFTER_STEP)

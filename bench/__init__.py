@@ -1,0 +1,1 @@
+"""Measures what the platform promises: start, reset, memory and the journey."""
