@@ -3,10 +3,11 @@
 import dataclasses
 import json
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from argon2 import PasswordHasher
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from flask import Flask
@@ -14,6 +15,7 @@ from jinja2 import FileSystemBytecodeCache
 
 from servicekit import migrate
 from servicekit.database import Database
+from services.identity import passwords
 from services.identity.app import create_app
 from services.identity.settings import Settings
 from tests.identity.callers import Browser, Program
@@ -22,6 +24,18 @@ from tests.support.clock import FakeClock
 PACKAGE = "services.identity"
 GATEWAY_KEY = "k" * 64
 PEOPLE = ("aishath", "ibrahim", "mariyam", "hassan", "zeena")
+
+
+@pytest.fixture(scope="package", autouse=True)
+def cheap_hashes() -> Iterator[Callable[[], PasswordHasher]]:
+    """Hash passwords at hardly any cost; yields the real hasher for the test that looks at it."""
+    real, cheap = passwords._hasher, PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
+    patch = pytest.MonkeyPatch()
+    patch.setattr(passwords, "_hasher", lambda: cheap)
+    passwords.hash_password.cache_clear()
+    yield real
+    patch.undo()
+    passwords.hash_password.cache_clear()
 
 
 @pytest.fixture(scope="session")
