@@ -155,6 +155,7 @@ class Worker:
         if now - self._tidy_at >= TIDY_EVERY:
             with self._database.transaction() as session:
                 notifications.forget_answers(session, now)
+                jobs.forget_beats(session, before=now - TIDY_EVERY)
             self._tidy_at = now
 
 

@@ -155,6 +155,11 @@ def test_a_beat_is_one_row_a_worker(queue: Database, clock: FakeClock) -> None:
             jobs.beat(session, "w", clock.now())
     with queue.snapshot() as session:
         assert jobs.last_beat(session) == clock.now()
+    with queue.transaction() as session:
+        jobs.forget_beats(session, before=clock.now())
+        assert jobs.last_beat(session) == clock.now()
+        jobs.forget_beats(session, before=clock.now() + timedelta(seconds=1))
+        assert jobs.last_beat(session) is None
 
 
 def test_old_answers_are_forgotten(queue: Database, clock: FakeClock) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import CursorResult, exists, func, insert, select, update
+from sqlalchemy import CursorResult, delete, exists, func, insert, select, update
 from sqlalchemy.orm import Session
 
 from services.notify.storage.tables import (
@@ -185,6 +185,11 @@ def beat(session: Session, worker: str, now: datetime) -> None:
     assert isinstance(done, CursorResult)  # noqa: S101 (what SQLAlchemy returns for an update)
     if done.rowcount == 0:
         session.execute(insert(WorkerBeat).values(worker=worker, seen_at=now))
+
+
+def forget_beats(session: Session, before: datetime) -> None:
+    """Delete the beats of workers that have not been seen since a moment."""
+    session.execute(delete(WorkerBeat).where(WorkerBeat.seen_at < before))
 
 
 def last_beat(session: Session) -> datetime | None:
