@@ -2,10 +2,11 @@
 
 import asyncio
 import logging
-import secrets
+import random
 import time
 from copy import copy
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Protocol
 from urllib.parse import urlsplit
 
@@ -60,6 +61,12 @@ class DataPlane:
     clock: Clock
     parts: tuple[Part, ...]
 
+    @cached_property
+    def public(self) -> tuple[bytes, bytes]:
+        """Scheme and host under which callers know the platform, whatever they wrote."""
+        address = urlsplit(self.settings.public_url)
+        return address.scheme.encode(), address.netloc.encode()
+
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one call, or start and stop with the server."""
         if scope["type"] == "http":
@@ -87,7 +94,7 @@ class Passage:
         self.plane, self.scope, self.receive, self.send = plane, scope, receive, send
         self.started_ns = time.perf_counter_ns()
         self.entry = Entry(
-            exchange=secrets.token_hex(12),
+            exchange=_hex(24),
             at_ms=time.time_ns() // 1_000_000,
             trace="",
             method=scope["method"],
@@ -115,7 +122,7 @@ class Passage:
         call = incoming.read(self.scope)
         self.body_waits = call.chunked or bool(call.body_bytes)
         hop = trace.parse(call.traceparent)
-        hop = hop.child() if hop else trace.start()
+        hop = trace.Trace(hop.trace_id if hop else _hex(32), _hex(16))
         entry.trace = hop.trace_id
 
         match = plane.routes.match(call.method, call.path)
@@ -213,8 +220,7 @@ class Passage:
         is_whole: bool,
     ) -> Headers:
         """Write the headers that go on: the caller's own, then the door's."""
-        public = urlsplit(self.plane.settings.public_url)
-        host = public.netloc.encode()
+        scheme, host = self.plane.public
         headers = [
             (b"host", host),
             *call.headers,
@@ -222,7 +228,7 @@ class Passage:
             (b"atoll-exchange", self.entry.exchange.encode()),
             (b"traceparent", hop.header().encode()),
             (b"x-forwarded-for", call.client.encode()),
-            (b"x-forwarded-proto", public.scheme.encode()),
+            (b"x-forwarded-proto", scheme),
             (b"x-forwarded-host", host),
         ]
         if not is_whole:
@@ -371,6 +377,11 @@ class Passage:
     def _measured(self) -> Entry:
         self.entry.duration_us = (time.perf_counter_ns() - self.started_ns) // 1000
         return self.entry
+
+
+def _hex(digits: int) -> str:
+    """Return a number that names something and protects nothing, without a system call."""
+    return f"{random.getrandbits(4 * digits):0{digits}x}"
 
 
 def _caller(answer: Answer) -> str | None:

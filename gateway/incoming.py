@@ -76,7 +76,7 @@ def read(scope: Mapping[str, Any]) -> Incoming:
         elif name in NEVER_ONWARD:
             if name == b"cookie":
                 incoming.cookies.append(value)
-            elif name == b"connection":
+            elif name == b"connection" and value not in (b"keep-alive", b"close"):
                 nominated += b"," + value
         elif not name.startswith(NEVER_ONWARD_PREFIXES) and not _disguised(name):
             incoming.headers.append((name, value))

@@ -46,6 +46,7 @@ class Route:
     quiet: bool = False
     errors: Literal["problem", "notify-v2"] = "problem"
     max_body_bytes: int | None = None
+    suffixes: tuple[str, ...] = ()
     says: Mapping[str, str] = field(default_factory=dict)
 
     @property
@@ -91,11 +92,13 @@ class RouteTable:
         self.routes = tuple(routes)
         self._root = _Node()
         for order, route in enumerate(self.routes):
-            self._add(order, route)
+            self._add(order, route, route.path)
+            for suffix in route.suffixes:
+                self._add(order, route, f"{route.path}.{suffix}")
 
-    def _add(self, order: int, route: Route) -> None:
+    def _add(self, order: int, route: Route, path: str) -> None:
         node, names = self._root, []
-        for segment in route.path[1:].split("/"):
+        for segment in path[1:].split("/"):
             place = _PLACE.fullmatch(segment)
             if place is None:
                 node = node.literals.setdefault(segment, _Node())
@@ -194,7 +197,7 @@ def load_routes(path: Path) -> RouteTable:
 
 def read_route(line: Mapping[str, Any]) -> Route:
     """Turn one entry of the file into a Route, checking that its rules fit together."""
-    lists = ("methods", "scopes", "categories", "bases", "cookies")
+    lists = ("methods", "scopes", "categories", "bases", "cookies", "suffixes")
     fields: dict[str, Any] = {
         key: tuple(value) if key in lists else value for key, value in line.items()
     }
@@ -205,6 +208,8 @@ def read_route(line: Mapping[str, Any]) -> Route:
         raise ValueError(f"{route.path}: a personal route needs auth: token")
     if (route.auth == "token") != bool(route.scopes):
         raise ValueError(f"{route.path}: auth: token and scopes come together")
+    if route.suffixes and route.path.endswith("}"):
+        raise ValueError(f"{route.path}: a place takes any suffix already")
     if not set(route.bases) <= _BASES:
         raise ValueError(f"{route.path}: bases are {', '.join(sorted(_BASES))}")
     if not route.quiet and not {"en", "dv"} <= set(route.says):

@@ -2,9 +2,8 @@
 
 import asyncio
 import logging
-import queue
 import threading
-import time
+from collections import deque
 from dataclasses import dataclass
 
 from sqlalchemy.exc import DataError, IntegrityError, SQLAlchemyError
@@ -29,11 +28,6 @@ class _Waiting:
     done: "asyncio.Future[None]"
 
 
-class _Flush:
-    def __init__(self) -> None:
-        self.done = threading.Event()
-
-
 class Writer:
     """Takes entries from the event loop and makes them durable."""
 
@@ -42,7 +36,9 @@ class Writer:
     ) -> None:
         self._database, self._seal = database, seal
         self._flush_every_s, self._timeout_s = flush_every_s, timeout_s
-        self._queue: queue.SimpleQueue[Entry | _Waiting | _Flush | None] = queue.SimpleQueue()
+        self._taken: deque[Entry | _Waiting | threading.Event] = deque()
+        self._something, self._hurry = threading.Event(), threading.Event()
+        self._stopping = False
         self._kept: list[Entry] = []
         self._thread: threading.Thread | None = None
         self.dropped = 0
@@ -57,18 +53,21 @@ class Writer:
     async def stop(self) -> None:
         """Write what is left and end the thread."""
         if self._thread is not None:
-            self._queue.put(None)
+            self._stopping = True
+            self._wake(hurry=True)
             await asyncio.to_thread(self._thread.join, 8)
             self._thread = None
 
     def add(self, entry: Entry) -> None:
         """Record an entry soon; never blocks."""
-        self._queue.put(entry)
+        self._taken.append(entry)
+        self._wake()
 
     async def add_durably(self, entry: Entry) -> None:
         """Return when the entry is on disk; raise LogUnavailable when it is not."""
         done = self._loop.create_future()
-        self._queue.put(_Waiting(entry, done))
+        self._taken.append(_Waiting(entry, done))
+        self._wake(hurry=True)
         try:
             async with asyncio.timeout(self._timeout_s):
                 await done
@@ -80,47 +79,44 @@ class Writer:
 
     def flush(self, timeout_s: float = 5.0) -> None:
         """Wait, in another thread than the event loop's, until everything so far is written."""
-        flush = _Flush()
-        self._queue.put(flush)
-        flush.done.wait(timeout_s)
+        written = threading.Event()
+        self._taken.append(written)
+        self._wake(hurry=True)
+        written.wait(timeout_s)
+
+    def _wake(self, *, hurry: bool = False) -> None:
+        # waking a thread for each entry would cost the hot path more than everything else
+        if not self._something.is_set():
+            self._something.set()
+        if hurry:
+            self._hurry.set()
 
     # -- the thread
 
     def _run(self) -> None:
-        going = True
-        while going:
-            batch, flushes, going = self._collect()
-            if batch or self._kept:
-                self._write(batch, last=not going)
-            for flush in flushes:
-                flush.done.set()
+        while not (self._stopping and not self._taken):
+            self._something.wait(RETRY_S if self._kept or self._taken else None)
+            self._something.clear()
+            self._hurry.wait(self._flush_every_s)  # others may come; nobody may wait for long
+            self._hurry.clear()
+            while self._taken or self._kept:
+                batch, flushed = self._collect()
+                self._write(batch, last=self._stopping and not self._taken)
+                for event in flushed:
+                    event.set()
+                if not self.works:
+                    break
 
-    def _collect(self) -> tuple[list[Entry | _Waiting], list[_Flush], bool]:
-        """Gather entries for a moment; at once when somebody waits for one of them."""
+    def _collect(self) -> tuple[list[Entry | _Waiting], list[threading.Event]]:
         batch: list[Entry | _Waiting] = []
-        flushes: list[_Flush] = []
-        hurry = False
-        until: float | None = None
-        while len(batch) < BATCH:
-            try:
-                if hurry:
-                    item = self._queue.get_nowait()
-                elif until is None:
-                    item = self._queue.get(timeout=RETRY_S if self._kept else None)
-                    until = time.monotonic() + self._flush_every_s
-                else:
-                    item = self._queue.get(timeout=max(0.0, until - time.monotonic()))
-            except queue.Empty:
-                break
-            if item is None:
-                return batch, flushes, False
-            if isinstance(item, _Flush):
-                flushes.append(item)
-                hurry = True
-                continue
-            hurry = hurry or isinstance(item, _Waiting)
-            batch.append(item)
-        return batch, flushes, True
+        flushed: list[threading.Event] = []
+        while self._taken and len(batch) < BATCH:
+            item = self._taken.popleft()
+            if isinstance(item, threading.Event):
+                flushed.append(item)
+            else:
+                batch.append(item)
+        return batch, flushed
 
     def _write(self, batch: list[Entry | _Waiting], *, last: bool) -> None:
         waiting = [
@@ -130,7 +126,7 @@ class Writer:
         try:
             self._append(ordinary + [item.entry for item in waiting])
         except (DataError, IntegrityError):
-            self._write_one_by_one(ordinary, waiting)
+            kept = self._write_one_by_one(ordinary, waiting)
         except (SQLAlchemyError, OSError) as error:
             if self.works:
                 logger.error("the exchange log cannot be written", extra={"error": str(error)})
@@ -139,30 +135,38 @@ class Writer:
             self._tell(waiting, error)
             return
         else:
+            kept = []
             self._tell(waiting, None)
         if not self.works:
             logger.warning("the exchange log can be written again")
-        self.works, self._kept = True, []
+        self.works, self._kept = True, kept
 
     def _append(self, entries: list[Entry]) -> None:
         if entries:
             with self._database.transaction() as session:
                 append_exchanges(session, [self._seal.row(entry) for entry in entries])
 
-    def _write_one_by_one(self, ordinary: list[Entry], waiting: list[_Waiting]) -> None:
-        """Find the entry that the database refuses, so that the others are not lost with it."""
+    def _write_one_by_one(self, ordinary: list[Entry], waiting: list[_Waiting]) -> list[Entry]:
+        """Leave out the entry that the database refuses, so that the others are not lost with it.
+
+        Returns those that may be tried again.
+        """
+        kept = []
         for entry in ordinary:
             try:
                 self._append([entry])
-            except SQLAlchemyError:
+            except (DataError, IntegrityError):
                 self.dropped += 1
                 logger.exception("an entry cannot be stored", extra={"route": entry.route})
+            except SQLAlchemyError:
+                kept.append(entry)
         for item in waiting:
             try:
                 self._append([item.entry])
                 self._tell([item], None)
             except SQLAlchemyError as error:
                 self._tell([item], error)
+        return kept
 
     def _keep(self, ordinary: list[Entry], last: bool) -> None:
         surplus = len(ordinary) if last else max(0, len(ordinary) - KEPT_AT_MOST)
