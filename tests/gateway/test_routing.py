@@ -212,3 +212,16 @@ def test_every_shown_route_says_what_happened_in_both_languages() -> None:
 def test_rules_that_do_not_fit_together_stop_the_start(line: dict[str, object]) -> None:
     with pytest.raises(ValueError, match="/a: "):
         read_route({"path": "/a", "methods": ["GET"], "service": "s", "quiet": True} | line)
+
+
+def test_a_declared_suffix_names_a_format_and_no_other_does() -> None:
+    line = {"methods": ["GET"], "service": "registers", "suffixes": ["json", "csv"]}
+    line |= {"says": {"en": "x", "dv": "x"}}
+    table = RouteTable([read_route(line | {"path": "/registers/{register}/records"})])
+    for ending in ("", ".json", ".csv"):
+        match = table.match("GET", f"/registers/island/records{ending}".encode())
+        assert match.parameters == {"register": "island"}
+    with pytest.raises(NotFound):
+        table.match("GET", b"/registers/island/records.xml")
+    with pytest.raises(ValueError, match="any suffix already"):
+        read_route(line | {"path": "/registers/{register}"})

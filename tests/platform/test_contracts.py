@@ -15,8 +15,10 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from flask import Flask
 from openapi_spec_validator import validate
 
+from gateway.routing import load_routes
 from servicekit import access, migrate
 from servicekit.database import Database
+from servicekit.problems import NotFound
 from servicekit.settings import load
 from tests.platform.layout import PACKAGES, SERVICES, folder
 
@@ -117,3 +119,26 @@ def contract(package: str) -> dict[str, Any]:
 
 def _shape(path: str) -> str:
     return re.sub(r"<[^>]+>|\{[^}]+\}", "{}", path)
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_every_operation_can_be_reached_through_the_door(package: str, tmp_path: Path) -> None:
+    """What a contract offers has a route to that service; what is the gateway's own has none."""
+    table = load_routes(folder("gateway") / "routes.yaml")
+    app = flask_app(package, tmp_path)
+    hidden = {
+        _shape(rule.rule)
+        for rule in app.url_map.iter_rules()
+        if isinstance(access.access_of(app.view_functions[rule.endpoint]), access.GatewayOnly)
+    }
+    for path, item in contract(package)["paths"].items():
+        address = re.sub(r"\{[^}]+\}", "x", path).encode()
+        for method in item:
+            if method not in {"get", "post", "put", "patch", "delete"}:
+                continue
+            if _shape(path) in hidden:
+                with pytest.raises(NotFound):
+                    table.match(method.upper(), address)
+            else:
+                match = table.match(method.upper(), address)
+                assert match.route.service == package.rpartition(".")[2], f"{method} {path}"
