@@ -1,17 +1,18 @@
 """Identity with its start state on a fake clock, and the callers that test it."""
 
+import contextlib
 import dataclasses
 import json
 import secrets
+import sqlite3
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import pytest
 from argon2 import PasswordHasher
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from flask import Flask
-from jinja2 import FileSystemBytecodeCache
+from sqlalchemy import event
 
 from servicekit import migrate
 from servicekit.database import Database
@@ -81,29 +82,44 @@ def secrets_given(signing_key: str, start_state: dict) -> dict[str, str]:
     }
 
 
-@pytest.fixture
-def settings(secrets_given: dict[str, str], tmp_path: Path) -> Settings:
-    return Settings(database_url=f"sqlite:///{tmp_path / 'test.db'}", **secrets_given)
+@pytest.fixture(scope="package")
+def settings(secrets_given: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    path = tmp_path_factory.mktemp("identity") / "test.db"
+    return Settings(database_url=f"sqlite:///{path}", **secrets_given)
 
 
-@pytest.fixture(scope="session")
-def seeded_file(tmp_path_factory: pytest.TempPathFactory, secrets_given: dict[str, str]) -> Path:
-    """A SQLite file with the start state that tests copy: loading takes most of a test's time."""
+@pytest.fixture(scope="package")
+def seeded(
+    tmp_path_factory: pytest.TempPathFactory, secrets_given: dict[str, str]
+) -> Iterator[sqlite3.Connection]:
+    """The start state that every test begins from."""
     path = tmp_path_factory.mktemp("identity") / "seeded.db"
     settings = Settings(database_url=f"sqlite:///{path}", **secrets_given)
     database = Database(settings.database_url)
     migrate.upgrade(PACKAGE, database)
     migrate.load_start_state(PACKAGE, settings, database)
     database.dispose()
-    return path
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        yield connection
+
+
+@pytest.fixture(scope="package")
+def one_database(settings: Settings) -> Iterator[Database]:
+    """The one SQLite file of these tests; it need not survive a power cut."""
+    database = Database(settings.database_url)
+    event.listen(database.engine, "connect", lambda raw, _: raw.execute("PRAGMA synchronous=OFF"))
+    yield database
+    database.dispose()
 
 
 @pytest.fixture
-def file_database(seeded_file: Path, settings: Settings, tmp_path: Path) -> Iterator[Database]:
-    (tmp_path / "test.db").write_bytes(seeded_file.read_bytes())
-    database = Database(settings.database_url)
-    yield database
-    database.dispose()
+def file_database(
+    one_database: Database, seeded: sqlite3.Connection, settings: Settings
+) -> Database:
+    path = settings.database_url.removeprefix("sqlite:///")
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        seeded.backup(connection)
+    return one_database
 
 
 @pytest.fixture
@@ -114,24 +130,27 @@ def each_database(database: Database, settings: Settings) -> Database:
     return database
 
 
-@pytest.fixture
-def clock() -> FakeClock:
+@pytest.fixture(scope="package")
+def one_clock() -> FakeClock:
     return FakeClock()
 
 
-@pytest.fixture(scope="session")
-def compiled(tmp_path_factory: pytest.TempPathFactory) -> FileSystemBytecodeCache:
-    """Compiled templates, shared: compiling them for each application takes most of the run."""
-    return FileSystemBytecodeCache(str(tmp_path_factory.mktemp("templates")))
+@pytest.fixture
+def clock(one_clock: FakeClock) -> FakeClock:
+    one_clock.moment = FakeClock().moment
+    return one_clock
+
+
+@pytest.fixture(scope="package")
+def one_app(settings: Settings, one_database: Database, one_clock: FakeClock) -> Flask:
+    """One application for all tests: its routes, templates and statements compile once."""
+    return create_app(settings, database=one_database, clock=one_clock)
 
 
 @pytest.fixture
-def app(
-    settings: Settings, file_database: Database, clock: FakeClock, compiled: FileSystemBytecodeCache
-) -> Flask:
-    app = create_app(settings, database=file_database, clock=clock)
-    app.jinja_env.bytecode_cache = compiled
-    return app
+def app(one_app: Flask, file_database: Database, clock: FakeClock) -> Flask:
+    """The application on the start state, at the clock's first moment."""
+    return one_app
 
 
 @pytest.fixture

@@ -1,5 +1,6 @@
 """What identity's tables promise, on SQLite and on PostgreSQL."""
 
+import dataclasses
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
@@ -59,7 +60,7 @@ def test_the_start_state_is_what_the_seed_says(each_database: Database, start_st
 def test_an_empty_platform_has_a_feed_and_nobody(
     each_database: Database, settings: Settings
 ) -> None:
-    object.__setattr__(settings, "start_state", None)
+    settings = dataclasses.replace(settings, start_state=None)
     with each_database.transaction() as session:
         empty(session, metadata)
         assert seed.is_empty(session)
