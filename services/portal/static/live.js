@@ -10,7 +10,8 @@
   const EVERY_MS = 2000;
   let tag = "";
   let paused = false;
-  let said = part.querySelector("[data-live-says]")?.textContent;
+  const latest = () => part.querySelector("[data-live-says]");
+  let said = latest()?.dataset.liveSays;
 
   const show = (key) => {
     if (state.textContent === state.dataset[key]) return;
@@ -35,8 +36,10 @@
     const scrolled = part.querySelector(".scroll")?.scrollLeft;
     part.innerHTML = html;
     if (scrolled) part.querySelector(".scroll")?.scrollTo({ left: scrolled });
-    const says = part.querySelector("[data-live-says]")?.textContent;
-    if (says && says !== said) announce.textContent = said = says;
+    if (latest() && latest().dataset.liveSays !== said) {
+      said = latest().dataset.liveSays;
+      announce.textContent = latest().textContent;
+    }
   };
 
   const tick = async () => {
