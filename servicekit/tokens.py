@@ -93,15 +93,19 @@ class KeySource:
             if not self._may_fetch(now):
                 return
             self._tried_at = now
-            keys = jwt.PyJWKSet.from_dict(dict(self._fetch())).keys
-            self._keys = {
-                key.key_id: key for key in keys if key.key_id and key.algorithm_name in ALGORITHMS
-            }
-            self._fetched_at = self._monotonic()
+            self.adopt(self._fetch())
         except Exception as error:  # noqa: BLE001 (whatever went wrong, held keys go on serving)
             logger.warning("the issuer's keys could not be refreshed", extra={"error": repr(error)})
         finally:
             self._lock.release()
+
+    def adopt(self, document: Mapping[str, Any], age_s: float = 0) -> None:
+        """Hold these keys; ``age_s``: how long ago they were fetched, by an earlier process."""
+        keys = jwt.PyJWKSet.from_dict(dict(document)).keys
+        self._keys = {
+            key.key_id: key for key in keys if key.key_id and key.algorithm_name in ALGORITHMS
+        }
+        self._fetched_at = self._monotonic() - age_s
 
     def _may_fetch(self, now: float) -> bool:
         return now - self._tried_at >= self._cooldown_s
