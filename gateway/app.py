@@ -12,7 +12,7 @@ from gateway.exchanges.listing import Listing
 from gateway.exchanges.seal import Seal
 from gateway.exchanges.writer import Writer
 from gateway.health import Health
-from gateway.keys import key_source
+from gateway.keys import IssuerKeys
 from gateway.loopback import Ipv6Loopback
 from gateway.purposes import load_purposes
 from gateway.routes import Own, blueprint, ready
@@ -41,7 +41,8 @@ def create_app(
     routes, purposes = load_routes(FOLDER / "routes.yaml"), load_purposes(FOLDER / "purposes.yaml")
     upstreams = Upstreams.from_settings(settings)
     feed = Feed(upstreams, every_s=settings.feed_every_s, stale_s=settings.feed_stale_s)
-    verifier = verifier or Verifier(key_source(upstreams), settings.issuer, denied=feed.denies)
+    keys = IssuerKeys(upstreams, database)
+    verifier = verifier or Verifier(keys.source, settings.issuer, denied=feed.denies)
     seal = Seal(settings.log_key_bytes)
     log = Writer(
         database,
@@ -54,7 +55,7 @@ def create_app(
     own = Own(database, seal, listing, log, feed, health, upstreams)
     flask = new_app("gateway", settings, folder=FOLDER, ready=lambda: ready(own), verifier=verifier)
     flask.register_blueprint(blueprint(own))
-    parts = (log, upstreams, feed, health, Ipv6Loopback(settings.relay_port))
+    parts = (log, upstreams, keys, feed, health, Ipv6Loopback(settings.relay_port))
     mounted = cast("AsgiApp", WSGIMiddleware(cast("Any", flask), workers=4))
     return DataPlane(
         settings, routes, purposes, verifier, feed, upstreams, log, mounted,

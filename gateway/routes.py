@@ -16,7 +16,7 @@ from gateway.exchanges.writer import Writer
 from gateway.health import Health
 from gateway.upstreams import Upstreams
 from servicekit.access import scope, token
-from servicekit.database import Database, empty
+from servicekit.database import Database
 from servicekit.problems import BadGateway, Malformed, Problem, Unavailable
 
 logger = logging.getLogger(__name__)
@@ -102,7 +102,7 @@ def blueprint(own: Own) -> Blueprint:
             )
         own.log.flush()
         with own.database.transaction() as session:
-            empty(session, storage.metadata)
+            storage.clear_exchanges(session)
         own.upstreams.wait_for(own.feed.poll(), 5)
         return jsonify(reset=[*sorted(done), "gateway"])
 

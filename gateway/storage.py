@@ -1,4 +1,4 @@
-"""The exchange log's table and the only SQL of the gateway."""
+"""The gateway's tables, first of all the exchange log, and its only SQL."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -11,6 +11,7 @@ from sqlalchemy import (
     LargeBinary,
     String,
     Text,
+    delete,
     func,
     select,
     text,
@@ -60,6 +61,16 @@ class Exchange(Base):
     subject_index: Mapped[bytes | None] = mapped_column(LargeBinary)
 
 
+class IssuerKeys(Base):
+    """Identity's public keys as last seen, so that a restart does not need identity."""
+
+    __tablename__ = "issuer_keys"
+
+    id: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
+    document: Mapped[dict[str, Any]] = mapped_column(JSON)
+    fetched_at_ms: Mapped[int] = mapped_column(BigInteger)
+
+
 metadata = Base.metadata
 _TABLE = Exchange.__table__
 
@@ -107,3 +118,19 @@ def list_exchanges(
     else:
         query = query.order_by(columns.number.desc())
     return [dict(row) for row in session.execute(query).mappings()]
+
+
+def clear_exchanges(session: Session) -> None:
+    """Forget every exchange."""
+    session.execute(delete(Exchange))
+
+
+def keep_issuer_keys(session: Session, document: Mapping[str, Any], fetched_at_ms: int) -> None:
+    """Remember the keys just fetched in place of earlier ones."""
+    session.merge(IssuerKeys(id=1, document=dict(document), fetched_at_ms=fetched_at_ms))
+
+
+def kept_issuer_keys(session: Session) -> tuple[Mapping[str, Any], int] | None:
+    """Return the keys last seen and when (Unix time in milliseconds), if any."""
+    kept = session.get(IssuerKeys, 1)
+    return (kept.document, kept.fetched_at_ms) if kept else None

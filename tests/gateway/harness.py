@@ -16,6 +16,7 @@ from sqlalchemy import select
 from gateway import storage
 from gateway.app import create_app
 from gateway.data_plane import DataPlane
+from gateway.health import Health
 from gateway.settings import Settings
 from servicekit.database import Database
 from tests.support.issuer import FakeIssuer
@@ -307,15 +308,28 @@ def settings(database_url: str, ports: Mapping[str, int], **changes: Any) -> Set
     return Settings(**values | changes)
 
 
+def health_of(plane: DataPlane) -> dict[str, str]:
+    """The states of the services as the gateway knows them."""
+    [health] = [part for part in plane.parts if isinstance(part, Health)]
+    return health.states
+
+
 @contextlib.asynccontextmanager
 async def door(
-    folder: Path, answers: Mapping[str, Any] | None = None, **changes: Any
+    folder: Path,
+    answers: Mapping[str, Any] | None = None,
+    *,
+    issuer: FakeIssuer | None = None,
+    identity_is_up: bool = True,
+    **changes: Any,
 ) -> AsyncIterator[Door]:
     """Start a gateway; ``answers``: for a service, a Reply, a function, or a raw server."""
     answers = answers or {}
-    issuer, events, epoch = FakeIssuer(), [], ["epoch-1"]
+    issuer, events, epoch = issuer or FakeIssuer(), [], ["epoch-1"]
 
     def identity(request: Request) -> Any:
+        if not identity_is_up:
+            return Reply(503)
         if request.path == "/identity/jwks":
             return Reply(body=json.dumps(issuer.jwks()).encode())
         if request.path == "/identity/feed":
@@ -354,7 +368,7 @@ async def door(
         life = asyncio.create_task(plane({"type": "lifespan"}, receive, send))
         await started.wait()
         try:
-            await until(plane.feed.is_fresh)
+            await until(lambda: plane.feed.is_fresh() or not identity_is_up)
             yield Door(plane, services, issuer, database, events, epoch)
         finally:
             stop.set()

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.gateway.harness import Answer, Door, Reply, Request, door, in_loop, until
+from tests.gateway.harness import Answer, Door, Reply, Request, door, health_of, in_loop, until
 
 OVERVIEW, OWN = "exchanges.overview", "exchanges.own"
 INBOX = Reply(headers={"Atoll-Subject": "person-1", "Atoll-Categories": "messages"})
@@ -187,7 +187,7 @@ async def test_a_reset_that_did_not_reach_everything_says_what_is_missing(tmp_pa
 @in_loop
 async def test_readiness_is_the_whole_platforms(tmp_path: Path) -> None:
     async with door(tmp_path, probe_every_s=0.05) as it:
-        await until(lambda: set(it.plane.parts[3].states.values()) == {"ready"})  # type: ignore[attr-defined]
+        await until(lambda: set(health_of(it.plane).values()) == {"ready"})
         ready = await it.get("/readyz")
         assert ready.json == {
             "status": "ready",
@@ -196,7 +196,7 @@ async def test_readiness_is_the_whole_platforms(tmp_path: Path) -> None:
             },
         }
         it.services["notify"].answer = lambda request: Reply(503)
-        states = it.plane.parts[3].states  # type: ignore[attr-defined]
+        states = health_of(it.plane)
         await until(lambda: states["notify"] == "starting")
         waiting = await it.get("/readyz")
         assert (waiting.status, waiting.slug) == (503, "unavailable")
@@ -211,7 +211,7 @@ async def test_a_service_that_is_down_is_shown_as_down(tmp_path: Path) -> None:
         writer.transport.abort()
 
     async with door(tmp_path, {"notify": dead}, probe_every_s=0.05) as it:
-        states = it.plane.parts[3].states  # type: ignore[attr-defined]
+        states = health_of(it.plane)
         await until(lambda: states["notify"] == "down")
         await until(lambda: states["portal"] == "ready")
 
