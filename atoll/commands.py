@@ -40,7 +40,7 @@ def running_address(place: Home) -> str:
 
 def status(place: Home, *, as_json: bool) -> int:
     """Show each process: the supervisor's word, corrected by what it and the gateway answer."""
-    state = place.state() if place.holder() is not None else None
+    state = place.state() if place.holder() is not None else _seen_from_a_container()
     if state is None:
         if as_json:
             say(json.dumps({"gateway": None, "services": []}))
@@ -52,7 +52,7 @@ def status(place: Home, *, as_json: bool) -> int:
     if as_json:
         say(json.dumps({"gateway": state["gateway"], "services": services}, indent=2))
         return DONE
-    say(f"{paint('Atoll', 'bold')} at {state['gateway']}, home {place.folder}")
+    say(f"{paint('Atoll', 'bold')} at {state['gateway']}")
     say(f"  {'name':<14} {'state':<11} {'pid':>7} {'port':>6} {'restarts':>9}  started (UTC)")
     for each in services:
         say(
@@ -60,6 +60,15 @@ def status(place: Home, *, as_json: bool) -> int:
             f"{each['port'] or '-':>6} {each['restarts']:>9}  {each['started_at'][:19]}"
         )
     return DONE
+
+
+def _seen_from_a_container() -> dict[str, Any] | None:
+    """Return what the gateway tells of the services where no supervisor runs, or None."""
+    gateway = os.environ.get("ATOLL_GATEWAY_URL")
+    seen = door.readiness(gateway) if gateway else {}
+    unknown = {"pid": None, "port": None, "restarts": 0, "started_at": ""}
+    services = [{"name": name, "state": state, **unknown} for name, state in seen.items()]
+    return {"gateway": gateway, "services": services} if services else None
 
 
 def _service(each: dict[str, Any], seen: dict[str, str]) -> dict[str, Any]:
