@@ -34,6 +34,8 @@ class Handler(BaseHTTPRequestHandler):
         else:
             body = self.rfile.read(length).decode("latin-1")
             said = {"line": self.requestline, "headers": dict(self.headers), "body": body}
+        if "slow" in self.path:
+            time.sleep(0.3)
         data = json.dumps(said).encode()
         self.send_response(200)
         self.send_header("Content-Length", str(len(data)))
@@ -180,6 +182,21 @@ def test_a_body_waits_for_leave_and_arrives(port: int) -> None:
         assert connection.recv(65536).startswith(b"HTTP/1.1 100")
         connection.sendall(b"hello")
         assert b'"body": "hello"' in connection.recv(65536)
+
+
+def test_a_slow_answer_leaves_the_connection_usable(port: int) -> None:
+    with socket.create_connection(("127.0.0.1", port), timeout=5) as connection:
+        for _ in range(2):
+            connection.sendall(b"GET /portal/slow HTTP/1.1\r\nHost: x\r\n\r\n")
+            assert connection.recv(65536).startswith(b"HTTP/1.1 200")
+
+
+def test_callers_who_hang_up_leave_nothing_behind(port: int) -> None:
+    for _ in range(80):  # more than the connections to one service
+        with socket.create_connection(("127.0.0.1", port), timeout=5) as connection:
+            connection.sendall(b"GET /registers/slow/context HTTP/1.1\r\nHost: x\r\n\r\n")
+    said = ask(port, b"GET /registers HTTP/1.1\r\nHost: x\r\n\r\n")
+    assert said.startswith(b"HTTP/1.1 200")
 
 
 def test_methods_that_no_route_takes_end_at_the_door(port: int) -> None:
