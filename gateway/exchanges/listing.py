@@ -9,6 +9,7 @@ from gateway.exchanges.seal import Seal
 from gateway.purposes import Purposes
 from gateway.routing import RouteTable
 
+_READS = ("GET", "HEAD")
 NameOf = Callable[[str], Mapping[str, str]]
 
 
@@ -55,7 +56,7 @@ class Listing:
                     caller=name,
                     says=route.says if route else None,
                     parameters=row["parameters"],
-                    public_data=row["service"] == "registers",
+                    public_data=row["service"] == "registers" and row["method"] in _READS,
                     basis=row["basis"],
                     purpose=purpose.title if purpose else None,
                     sentence=row["sentence"],
