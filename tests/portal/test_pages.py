@@ -238,6 +238,19 @@ def test_my_data_says_who_what_why_and_on_what_ground(browser: Browser) -> None:
     assert 'href="/identity/consents"' in text
 
 
+def test_my_own_looks_are_folded_behind_those_of_others(
+    browser: Browser, platform: FakePlatform
+) -> None:
+    mine = PERSONAL | {"basis": "own", "purpose": None, "categories": ["messages"]}
+    platform.own = [exchange(9, **mine), exchange(8, **mine), exchange(7, **PERSONAL)]
+    browser.sign_in()
+    text = browser.text("/portal/my-data")
+    assert text.index("contact details") < text.index("Your own looks: 2")
+    platform.own = [exchange(9, **mine)]
+    text = browser.text("/portal/my-data")
+    assert text.index("Nobody has looked yet") < text.index("Your own looks: 1")
+
+
 def test_happened_shows_calls_in_order_with_whose_data_was_seen(browser: Browser) -> None:
     text = browser.text("/portal/happened")
     first = text.index("asked registers for K-Thulusdhoo")
