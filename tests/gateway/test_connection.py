@@ -1,4 +1,4 @@
-"""What counts as an answer: HTTP/1.1 exactly, however it is torn; nothing else, however it looks."""
+"""What counts as an answer: exact HTTP/1.1, however it is torn; nothing else, however it looks."""
 
 import pytest
 
