@@ -105,7 +105,9 @@ class Supervisor:
         self._wake, writer = os.pipe()
         os.set_blocking(self._wake, False)
         os.set_blocking(writer, False)
-        stops = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+        stops = [signal.SIGINT, signal.SIGTERM]
+        if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:  # nohup asked to outlive the terminal
+            stops.append(signal.SIGHUP)
         before = {each: signal.getsignal(each) for each in (*stops, signal.SIGCHLD)}
         for each in stops:
             signal.signal(each, self._interrupted)

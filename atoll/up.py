@@ -5,7 +5,6 @@ import signal
 import subprocess
 import sys
 import time
-from urllib.parse import urlsplit
 
 from atoll import doctor, door, processes, setup, supervisor
 from atoll.components import COMPONENTS, GATEWAY, SERVICES, WORKER, WORKER_MODULE
@@ -188,9 +187,3 @@ def down(place: Home) -> int:
         time.sleep(0.05)
     say("Stopped.")
     return 0
-
-
-def port_of(address: str) -> int:
-    """Return the port of an address."""
-    parts = urlsplit(address)
-    return parts.port or (443 if parts.scheme == "https" else 80)
