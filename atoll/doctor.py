@@ -27,7 +27,6 @@ MODULES = (
     "jwt",
     "orjson",
     "psycopg",
-    "pyotp",
     "requests",
     "sqlalchemy",
     "yaml",

@@ -219,7 +219,7 @@ class Supervisor:
             f"It starts again in {child.delay_s:g} s."
         )
         if code > 0 and (words := _tail(child.plan.log, child.log_began, lines=1, own=True)):
-            self._say(f"    its last line: {words[:300]}")
+            self._say(f"    its last words: {words[:300]}")
             self._say(f"    the rest: atoll logs {child.plan.name}")
         child.delay_s = min(child.delay_s * 2, LONGEST_DELAY_S)
         self._write_state()
@@ -321,7 +321,8 @@ class Supervisor:
 def _tail(log: Path, start: int, lines: int, *, own: bool = False) -> str:
     """Return the last lines that a process wrote since it started.
 
-    own: leave out what the HTTP server around it says ("[ERROR] Unexpected exit from worker-1").
+    own: only what may say why it ended, in plain words: no line about an answered call, none of the
+    HTTP server around it ("Unexpected exit from worker-1").
     """
     try:
         with log.open("rb") as file:
@@ -331,8 +332,24 @@ def _tail(log: Path, start: int, lines: int, *, own: bool = False) -> str:
     except OSError:
         return ""
     said = [line for line in text.splitlines() if line.strip()]
-    said = [line for line in said if not line.startswith("[")] or said if own else said
+    if own:
+        said = [words for line in said if (words := _complaint(line))]
     return "\n".join(said[-lines:])
+
+
+def _complaint(line: str) -> str:
+    """Return what a log line complains about, without its JSON; empty when it does not."""
+    try:
+        entry = json.loads(line)
+    except ValueError:
+        return line
+    if not isinstance(entry, dict) or entry.get("level") not in ("warning", "error", "critical"):
+        return ""
+    words = str(entry.get("message", ""))
+    if words.startswith("Unexpected exit from worker"):
+        return ""
+    cause = str(entry.get("exception", "")).strip().rpartition("\n")[2]
+    return f"{words}: {cause}" if cause else words
 
 
 def stop_leftovers(place: home.Home, write: Callable[[str], None] = say) -> None:

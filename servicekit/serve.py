@@ -8,7 +8,7 @@ import subprocess
 import sys
 from typing import Any
 
-from servicekit import processes
+from servicekit import log, processes
 from servicekit.settings import SettingsError, load
 
 PACKAGE_VARIABLE = "ATOLL_PACKAGE"
@@ -72,7 +72,9 @@ def main(arguments: list[str] | None = None) -> None:
         http=HTTPModes.http1,
         websockets=False,
         workers_kill_timeout=10,
-        log_level=LogLevels.warning,
+        # at "warning" it calls our thread count high at each start
+        log_level=LogLevels.error,
+        log_dictconfig=log.server_configuration(options.package.rpartition(".")[2]),
     ).serve()
 
 
