@@ -123,6 +123,19 @@ def test_aishath_finds_her_messages_and_who_looked(her_page: Page) -> None:
     expect(her_page.get_by_text("Licence for a fishing vessel").first).to_be_visible()
 
 
+@pytest.mark.parametrize("language", ["en", "dv"])
+def test_be_a_citizen_is_three_presses_from_the_inbox(page: Page, language: str) -> None:
+    suffix = "" if language == "en" else "?lang=dv"
+    page.goto(f"/{suffix}")
+    page.locator(".door a").first.click()
+    page.locator("a[href*='person=mariyam']").click()
+    page.locator("form[action^='/identity/sign-in'] button").last.click()
+    page.wait_for_url(f"**/portal/inbox{suffix}")
+    page.goto(f"/{suffix}")
+    page.locator(".door a").first.click()
+    page.wait_for_url(f"**/portal/inbox{suffix}")
+
+
 def test_signing_out_leaves_nothing_open(page: Page) -> None:
     sign_in(page, "zeena")
     page.get_by_role("button", name="Sign out").click()

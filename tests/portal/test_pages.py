@@ -1,7 +1,9 @@
 """Every page answers in both languages, alone, empty, and when a component is down."""
 
 import re
+from html import unescape
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
@@ -111,6 +113,26 @@ def test_the_start_page_offers_three_doors_the_sizes_and_the_journey(browser: Br
     for words in ("Be a citizen", "Be a developer", "Teach with it", "189 records", "Made up"):
         assert words in text
     assert '<form class="no-print" method="post" action="/portal/licence">' in text
+
+
+@pytest.mark.parametrize("language", ["en", "dv"])
+def test_be_a_citizen_leads_to_the_sign_in_and_the_signed_in_to_the_inbox(
+    browser: Browser, language: str
+) -> None:
+    door = re.compile(r'<li class="door"><a href="([^"]+)">')
+    start = "/" if language == "en" else "/?lang=dv"
+    wanted = "/portal/inbox" if language == "en" else "/portal/inbox?lang=dv"
+    found = door.search(browser.text(start))
+    assert found
+    asked = browser.get(unescape(found[1]))
+    assert asked.status_code == 303
+    assert asked.location.startswith("http://localhost:8000/identity/authorize?")
+    query = {k: v[0] for k, v in parse_qs(urlsplit(asked.location).query).items()}
+    browser.platform.nonce = query["nonce"]
+    assert browser.come_back(query).location == wanted
+    found = door.search(browser.text(start))
+    assert found
+    assert unescape(found[1]) == wanted
 
 
 def test_empty_lists_say_what_to_do(browser: Browser, platform: FakePlatform) -> None:
