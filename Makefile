@@ -12,13 +12,13 @@ help:  ## list the targets
 	@$(PYTHON) -c 'import sys; sys.exit(None if (3, 11) <= sys.version_info[:2] <= (3, 13) else "Atoll needs Python 3.11, 3.12 or 3.13; this is " + sys.version.split()[0] + ". Name another: make up PYTHON=python3.13")'
 	@test -x $(BIN)/python || { echo "Creating the virtual environment .venv"; $(PYTHON) -m venv .venv; }
 	@echo "Installing the packages of requirements/runtime.txt (once; about 20 seconds)"
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/runtime.txt
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check --require-hashes -r requirements/runtime.txt
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
 
 .venv/dev: requirements/dev.txt .venv/runtime
 	@echo "Installing the packages of requirements/dev.txt (once)"
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check --require-hashes -r requirements/dev.txt
 	@touch $@
 
 up: .venv/runtime  ## start the platform on this machine (ARGS="--port 8001" passes options on)

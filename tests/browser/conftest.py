@@ -23,9 +23,12 @@ PROGRAMS = ("chromium", "chromium-browser", "google-chrome")
 LAPTOP = {"width": 1366, "height": 768}
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
-    """The browser, started once, or a skip that says how to get one."""
+    """The browser, or a skip that says how to get one.
+
+    It ends with its module: while Playwright runs, nothing else in this thread can run a loop.
+    """
     program = next((found for name in PROGRAMS if (found := shutil.which(name))), None)
     if program is None:
         pytest.skip(HOW_TO_ENABLE)
@@ -58,16 +61,19 @@ def sign_in(page: Page, username: str) -> None:
     page.wait_for_url("**/portal/inbox")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def aishath(chromium: Browser, running_platform: RunningPlatform) -> Any:
     """The cookies of a browser where Aishath is signed in and has applied for her licence."""
-    context = new_context(chromium, running_platform)
+    kept = running_platform.kept.get("aishath")  # a one-time code works once in 30 seconds
+    context = new_context(chromium, running_platform, storage_state=kept)
     page = context.new_page()
     page.goto("/")
     page.get_by_role("button", name="Run the licence journey").click()
     page.wait_for_url("**/portal/happened?trace=*")
-    sign_in(page, "aishath")
-    state = context.storage_state()
+    page.goto("/portal/inbox")
+    if page.get_by_role("button", name="Sign out").count() == 0:
+        sign_in(page, "aishath")
+    running_platform.kept["aishath"] = state = context.storage_state()
     context.close()
     return state
 

@@ -23,6 +23,7 @@ class RunningPlatform:
     def __init__(self, home: Path, port: int | None = None) -> None:
         self.home, self.port = home, port or free_port()
         self.url = f"http://localhost:{self.port}"
+        self.kept: dict[str, Any] = {}  # what tests of several modules share, cookies for one
         self._process: subprocess.Popen[bytes] | None = None
         self._credentials: dict[str, Any] | None = None
 
