@@ -323,6 +323,17 @@ def test_a_record_links_to_the_record_that_it_names(browser: Browser) -> None:
     assert "Entry 7" in text
 
 
+def test_an_entry_can_be_checked_in_the_browser_or_by_other_means(browser: Browser) -> None:
+    text = browser.text("/portal/registers/island/records/K-Thulusdhoo")
+    button = re.search(r"<button[^>]* data-check [^>]*>", text)
+    assert button
+    for said in ('data-register="island"', 'data-entry="7"', 'data-blob="1220ab"', " hidden>"):
+        assert said in button[0]
+    assert 'data-good="This entry is entry {number} of {size}.' in text
+    for path in ("entries/7", "blobs/1220ab", "proofs/register", "proofs/entries/7/190"):
+        assert f'href="/registers/island/{path}"' in text
+
+
 def test_an_api_page_has_a_curl_for_each_operation(browser: Browser) -> None:
     text = browser.text("/portal/apis/registers")
     assert "curl http://localhost:8000/registers/atoll/records" in text

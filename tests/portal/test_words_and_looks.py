@@ -46,7 +46,16 @@ def test_every_text_that_a_page_asks_for_exists_and_every_text_is_used() -> None
     code = sources()
     asked = set(re.findall(r"""\b(?:t|text)\(["']([a-z_]+)["'][,)]""", code))
     assert asked <= set(ALL), asked - set(ALL)
-    prefixes = ("component_", "state_", "outcome_", "channel_", "empty_", "door_", "step_")
+    prefixes = (
+        "component_",
+        "state_",
+        "outcome_",
+        "channel_",
+        "empty_",
+        "door_",
+        "step_",
+        "check_",
+    )
     unused = {
         key
         for key in OWN
