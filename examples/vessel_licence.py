@@ -109,7 +109,6 @@ def journey(atoll, application):
     number = hashlib.sha256(application.encode()).hexdigest()[:8].upper()
     item = {"fishing-vessel": f"DEMO-{number}", "name": VESSEL, "length-m": "11.4"}
     item |= {"home-island": f"island:{ISLAND}", "licence": f"DEMO-LICENCE-{number}"}
-
     custodian = atoll.token("registers", "registers.read registers.append")
     says = "It looked up the home island, {name}, in registers. Public data, no purpose needed."
     island = atoll.call(says, "GET", f"/registers/island/records/{ISLAND}", custodian)
@@ -124,10 +123,11 @@ def journey(atoll, application):
     once = custodian | {"Idempotency-Key": application}
     says = f"It entered the vessel {VESSEL} in registers, as entry {{entry[entry-number]}}."
     entry = atoll.call(says, "POST", f"{REGISTER}/entries", once, json={"item": item})["entry"]
-    head = atoll.call("It read the register's fingerprint.", "GET", f"{REGISTER}/proofs/register")
+    says, proofs = "It read the register's fingerprint.", f"{REGISTER}/proofs"
+    head = atoll.call(says, "GET", f"{proofs}/register", custodian)
     says, size = "It asked registers to prove that the entry is in.", int(head["total-entries"])
-    proof = f"{REGISTER}/proofs/entries/{entry['entry-number']}/{size}"
-    path, began = atoll.call(says, "GET", proof)["audit-path"], time.perf_counter()
+    proof = f"{proofs}/entries/{entry['entry-number']}/{size}"
+    path, began = atoll.call(says, "GET", proof, custodian)["audit-path"], time.perf_counter()
     root = climb(leaf(entry, item), int(entry["entry-number"]) - 1, size, path).hex()
     if head["root-hash"] != f"1220{root}":
         sys.exit("The proof does not lead to the register's fingerprint. Do not trust the entry.")
