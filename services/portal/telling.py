@@ -86,8 +86,11 @@ def components_picture(
     )
 
 
-def sequence_picture(exchanges: Sequence[Exchange]) -> str:
-    """Draw the sequence diagram of exchanges, oldest first."""
+def sequence_picture(exchanges: Sequence[Exchange], step: int = 0) -> str:
+    """Draw the sequence diagram of exchanges, oldest first.
+
+    step: only the first so many, the last of them emphasised; the lanes stay those of all.
+    """
     callers: dict[str, sequence.Lane] = {}
     services: dict[str, sequence.Lane] = {}
     calls = []
@@ -95,6 +98,8 @@ def sequence_picture(exchanges: Sequence[Exchange]) -> str:
         caller, service = f"caller:{exchange.caller}", exchange.service
         callers.setdefault(caller, sequence.Lane(caller, caller_name(exchange), "caller"))
         services.setdefault(service, sequence.Lane(service, component_name(service), "service"))
+        if step and number > step:
+            continue
         calls.append(
             sequence.Call(
                 number=number,
@@ -108,6 +113,7 @@ def sequence_picture(exchanges: Sequence[Exchange]) -> str:
                 else exchange.outcome,
                 stopped=was_stopped(exchange),
                 note=f"{categories(exchange)}\n{basis(exchange)}" if exchange.personal else None,
+                present=number == step,
             )
         )
     services.pop("gateway", None)
@@ -119,5 +125,6 @@ def sequence_picture(exchanges: Sequence[Exchange]) -> str:
         calls,
         str(text("sequence_title", count=len(calls))),
         people=str(text("lane_people")),
+        with_people=any(exchange.personal for exchange in exchanges),
         rtl=language() == "dv",
     )

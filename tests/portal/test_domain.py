@@ -66,6 +66,7 @@ calls = st.builds(
     outcome_says=anything,
     stopped=st.booleans(),
     note=st.none() | anything,
+    present=st.booleans(),
 )
 LANES = [
     sequence.Lane("a", "Fisheries Department", "caller"),
@@ -109,6 +110,15 @@ def test_a_refused_call_ends_at_the_gateway() -> None:
     assert arrow is not None
     assert arrow.get("x2") == door.get("cx")
     assert root.find(f".//{SVG}path[@class='cross']") is not None
+
+
+def test_the_present_call_stands_out_alone() -> None:
+    first = sequence.Call(1, "a", "y", "Asked.", "1 ms", "answered", "answered")
+    second = sequence.Call(2, "a", "y", "Asked.", "1 ms", "answered", "answered", present=True)
+    drawn = sequence.draw(LANES, [first, second], "t", people="Data", rtl=False)
+    assert drawn.count('class="ground now"') == 1
+    shown = [g.get("class") for g in ET.fromstring(drawn).findall(f"{SVG}g")][-2:]
+    assert shown == ["call answered", "call answered even present"]
 
 
 @pytest.mark.parametrize("rtl", [False, True])

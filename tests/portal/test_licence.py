@@ -43,6 +43,13 @@ def test_the_button_leads_to_what_happened(press: Callable[..., Any], examples: 
     assert (answer.status_code, answer.location) == (303, f"/portal/happened?trace={TRACE}")
 
 
+def test_step_by_step_runs_the_same_and_leads_to_the_first_step(
+    press: Callable[..., Any], examples: Path
+) -> None:
+    program(examples, f"print('''{STEP}''')")
+    assert press(steps="1").location == f"/portal/happened?trace={TRACE}&step=1"
+
+
 def test_a_journey_stopped_at_the_door_is_shown_too(
     press: Callable[..., Any], examples: Path
 ) -> None:

@@ -19,6 +19,7 @@ PUBLIC = [
     "/portal/happened",
     "/portal/happened?trace=" + "a" * 32,
     "/portal/happened?all=1",
+    "/portal/happened?step=2&trace=" + "a" * 32,
     "/portal/live/happened",
     "/portal/apis",
     "/portal/apis/registers",
@@ -298,6 +299,58 @@ def test_a_refused_journey_says_who_refused_and_why(
     assert "Fisheries Department was refused at call 2." in text
     assert "The agreement was withdrawn on 3 March 2026." in text
     assert 'class="cross"' in text
+
+
+ONE_RUN = "/portal/happened?trace=" + "a" * 32
+
+
+def test_a_step_shows_the_calls_until_then_and_leads_on_and_back(browser: Browser) -> None:
+    first, second = browser.text(ONE_RUN + "&step=1"), browser.text(ONE_RUN + "&step=2")
+    assert "Step 1 of 3" in first
+    assert [page.count('class="badge"') for page in (first, second)] == [1, 2]
+    assert 'rel="prev"' not in first
+    for rel, step in (("prev", 1), ("next", 3)):
+        link = re.search(rf'<a[^>]* href="([^"]+)" rel="{rel}"', second)
+        assert link
+        assert parse_qs(urlsplit(unescape(link[1])).query) == {
+            "step": [str(step)],
+            "trace": ["a" * 32],
+        }
+    assert f'href="{ONE_RUN}"' in second, "the way back to all steps"
+    assert second.count('aria-current="step"') == 1
+    assert "data-live" not in second.replace("data-live-says", "")
+
+
+def test_the_step_about_a_person_explains_purpose_and_agreement(browser: Browser) -> None:
+    assert "the purpose (Licence for a vessel)" in browser.text(ONE_RUN + "&step=3")
+    assert "the purpose (" not in browser.text(ONE_RUN + "&step=2")
+
+
+def test_a_refused_step_ends_with_the_sentence_of_the_door(
+    browser: Browser, platform: FakePlatform
+) -> None:
+    platform.exchanges = [exchange(2, **REFUSED), exchange(1)]
+    text = browser.text(ONE_RUN + "&step=2")
+    sentence = text.partition("<blockquote")[2].partition("</blockquote>")[0]
+    assert "The agreement was withdrawn on 3 March 2026." in sentence
+    assert 'rel="next"' not in text
+
+
+@pytest.mark.parametrize(
+    ("step", "shown"),
+    [
+        ("0", "Step 1"),
+        ("99999", "Step 3"),
+        ("-1", None),
+        ("x", None),
+        ("٣", None),
+        ("9" * 99, None),
+    ],
+)
+def test_an_odd_step_is_the_nearest_or_all(browser: Browser, step: str, shown: str | None) -> None:
+    text = browser.text(f"{ONE_RUN}&step={step}")
+    assert (f"{shown} of 3" in text) if shown else ("step-now" not in text)
+    assert "step-now" not in browser.text(f"/portal/happened?step={step}"), "steps are of one run"
 
 
 def test_a_live_part_is_answered_once(browser: Browser, platform: FakePlatform) -> None:

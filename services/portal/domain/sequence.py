@@ -27,7 +27,7 @@ class Call:
     """One row: from a caller's lane through the gateway to a service's lane.
 
     stopped: at the gateway, so that no arrow reaches the service. note: two lines for personal
-    data only, what was seen of a person and on what ground.
+    data only, what was seen of a person and on what ground. present: the one being talked about.
     """
 
     number: int
@@ -39,17 +39,28 @@ class Call:
     outcome_says: str
     stopped: bool = False
     note: str | None = None
+    present: bool = False
 
 
 def draw(
-    lanes: Sequence[Lane], calls: Sequence[Call], title: str, *, people: str, rtl: bool
+    lanes: Sequence[Lane],
+    calls: Sequence[Call],
+    title: str,
+    *,
+    people: str,
+    rtl: bool,
+    with_people: bool = False,
 ) -> str:
     """Draw the diagram. ``people`` names the lane that shows whose data was seen.
+
+    That lane is there when a call has a note, or always if ``with_people``.
 
     Lanes stand in reading order, so a right-to-left drawing is mirrored. A call whose lanes are
     not given is left out of the drawing; the text alternative still has it.
     """
-    shown = [*lanes, Lane("people", people, "people")] if any(c.note for c in calls) else [*lanes]
+    shown = list(lanes)
+    if with_people or any(call.note for call in calls):
+        shown.append(Lane("people", people, "people"))
     room = WIDTH - 2 * _MARGIN - _TIME_LANE
     step = room / max(1, len(shown))
     at = {lane.key: _MARGIN + step * (index + 0.5) for index, lane in enumerate(shown)}
@@ -62,11 +73,11 @@ def draw(
             continue
         drawn, bottom = _row(call, at, gate, y, rtl, even=len(rows) % 2 == 1)
         rows.append(drawn)
-        if len(rows) % 2 == 0:
+        if len(rows) % 2 == 0 or call.present:
             grounds.append(
                 svg.element(
                     "rect",
-                    class_="ground",
+                    class_="ground now" if call.present else "ground",
                     x=8,
                     y=y,
                     width=WIDTH - 16,
@@ -146,7 +157,10 @@ def _row(
     )
     seen = 16 if call.note and not call.stopped else 0
     return svg.element(
-        "g", *parts, class_=f"call {call.outcome}{' even' if even else ''}"
+        "g",
+        *parts,
+        class_=f"call {call.outcome}{' even' if even or call.present else ''}"
+        f"{' present' if call.present else ''}",
     ), y + 24 + seen
 
 

@@ -1,4 +1,4 @@
-"""What just happened: the last exchanges as a sequence diagram, live."""
+"""What just happened: the last exchanges as a sequence diagram, live or step by step."""
 
 import re
 
@@ -19,8 +19,9 @@ _SHOWN, _SHOWN_OF_ONE = 10, 50
 @pages.get("/portal/happened")
 @access.public
 def happened() -> str:
-    """Show the last exchanges, or those of one trace."""
-    return render_template("happened.html", **_view())
+    """Show the last exchanges, or those of one trace, or its calls up to one step."""
+    view = _view()
+    return render_template("step.html" if view["step"] else "happened.html", **view)
 
 
 @pages.get("/portal/live/happened")
@@ -37,13 +38,26 @@ def _view() -> dict[str, object]:
     log = panel(lambda: components().exchanges.latest(trace=trace or None, limit=50))
     told = story((log.value.exchanges if log.value else None) or [], everything=everything)
     told = told[-_SHOWN_OF_ONE:] if trace else told[-_SHOWN:]
+    count = len(told)
+    step = _step(request.args.get("step", ""), count) if trace else 0
+    drawn = sequence_picture(told, step) if told else ""
+    told = told[:step] if step else told
     return {
+        "step": step,
+        "count": count,
         "log": log,
         "exchanges": told,
-        "picture": sequence_picture(told) if told else "",
+        "picture": drawn,
         "personal": [e for e in told if e.personal],
         "refused": [e for e in told if e.outcome != "answered"] if trace else [],
         "trace": trace,
         "everything": everything,
         "query": {**({"trace": trace} if trace else {}), **({"all": "1"} if everything else {})},
     }
+
+
+def _step(given: str, count: int) -> int:
+    """Return which call is the present one, from 1 to ``count``; 0 shows them all."""
+    if not (given.isascii() and given.isdecimal() and len(given) < 6):
+        return 0
+    return max(1, min(int(given), count)) if count else 0

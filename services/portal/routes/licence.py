@@ -44,4 +44,5 @@ def run() -> Response | tuple[str, int]:
             "licence.html", licence=True, application=application, outcome=outcome
         )
         return page, 503
-    return redirect(address("/portal/happened", trace=outcome.trace), 303)
+    step = {"step": 1} if request.form.get("steps") else {}
+    return redirect(address("/portal/happened", trace=outcome.trace, **step), 303)
