@@ -35,7 +35,10 @@ test: .venv/dev  ## run every test (ARGS="tests/registers -k proof" narrows it)
 check: .venv/dev  ## lint and check the types
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
 
-bench: .venv/dev  ## measure start, reset, memory and the journey
+soak: .venv/dev  ## kill every process after every step of the journey, and notify's at the worst moments, over and over
+	@for round in 1 2 3; do ATOLL_SOAK=$$round $(BIN)/python -m pytest -q tests/atoll/test_journey.py tests/notify/test_killed.py || exit 1; done
+
+bench: .venv/dev  ## measure start, reset, memory and the journey (ARGS=--quick leaves out clone and compose)
 	@$(BIN)/python -m bench $(ARGS)
 
 lock:  ## make the hashed locks again from pyproject.toml (needs uv)

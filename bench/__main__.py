@@ -1,4 +1,4 @@
-"""Runs ``python -m bench [--cold] [--compose]`` and prints each figure beside its target."""
+"""Runs ``python -m bench [--quick]`` and prints each figure beside its target."""
 
 import argparse
 import json
@@ -22,21 +22,18 @@ def main() -> int:
     """Measure, print, and return 1 when a target is not met."""
     options = argparse.ArgumentParser(prog="bench", description=__doc__)
     options.add_argument(
-        "--cold",
+        "--quick",
         action="store_true",
-        help="also a fresh clone with a warm package cache (a minute)",
-    )
-    options.add_argument(
-        "--compose", action="store_true", help="also `docker compose up`, where an engine is"
+        help="leave out the fresh clone (a minute) and `docker compose up` (two)",
     )
     chosen = options.parse_args()
     print("Atoll: figures and targets (on a machine that does nothing else)", flush=True)
     figures = []
     with tempfile.TemporaryDirectory(prefix="atoll-bench-") as folder:
         figures += on_processes(Path(folder))
-        if chosen.cold:
+        if not chosen.quick:
             figures += cold(Path(folder))
-    if chosen.compose:
+    if not chosen.quick:
         figures += in_containers()
     missed = [figure for figure in figures if figure.value >= figure.target]
     print(f"{len(figures) - len(missed)} of {len(figures)} targets met.")
