@@ -7,6 +7,7 @@ import re
 import pytest
 import yaml
 
+from atoll.__main__ import parser
 from servicekit.problems import Problem
 from servicekit.settings import variable
 from tests.platform.layout import PACKAGES, ROOT, SERVICES, folder, modules
@@ -85,6 +86,30 @@ def test_every_link_between_documents_leads_somewhere() -> None:
             r"\]\((?!https?:|#|mailto:)([^)#]+)", page.read_text(encoding="utf-8")
         ):
             assert (page.parent / target).exists(), f"{page.relative_to(ROOT)} links to {target}"
+
+
+def pages() -> str:
+    """Return the README and every page of docs/ as one text."""
+    found = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").rglob("*.md")]
+    return "\n".join(page.read_text(encoding="utf-8") for page in found)
+
+
+def test_every_command_that_the_pages_name_exists() -> None:
+    targets = set(re.findall(r"^([a-z]+):", read("Makefile"), re.MULTILINE))
+    named = set(re.findall(r"`(?:\$ )?make ([a-z]+)", pages()))
+    assert named >= {"up", "demo", "test"}
+    assert named <= targets, named - targets
+    helped = parser().format_help()
+    for command in re.findall(r"(?:\.venv/bin/|`)atoll ([a-z]+)", pages()):
+        assert re.search(rf"^    {command}\s", helped, re.MULTILINE), f"atoll {command}"
+
+
+def test_every_decision_is_one_page_with_its_reason() -> None:
+    for page in (ROOT / "docs" / "decisions").glob("*.md"):
+        text = page.read_text(encoding="utf-8")
+        assert "**Decision.**" in text, page.name
+        assert "**Why.**" in text, page.name
+        assert len(text.splitlines()) < 40, page.name
 
 
 def test_locks_carry_hashes_and_no_address() -> None:
