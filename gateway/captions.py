@@ -1,9 +1,16 @@
 """One exchange in one or two plain sentences: who did what, and why it was allowed or not."""
 
+import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 Texts = Mapping[str, str]
+
+# First strong isolate and its end (Unicode Bidirectional Algorithm, UAX 9): what stands between
+# them keeps its own direction, so that its full stop does not jump to the other end of the line.
+_ISOLATE, _END = "\u2068", "\u2069"
+_AGAINST = {"en": {"R", "AL"}, "dv": {"L"}}  # kinds of letters that run against the language
+_CONTROLS = dict.fromkeys([*range(0x202A, 0x202F), *range(0x2066, 0x206A), 0x200E, 0x200F, 0x61C])
 
 # The Dhivehi is a draft until a native speaker has checked it.
 SOMEONE = {"en": "Someone", "dv": "އެއްވެސް ފަރާތަކުން"}
@@ -69,6 +76,7 @@ def _caption(facts: Facts, language: str) -> str:
         "sentence": facts.sentence or "",
         "purpose": (facts.purpose or {}).get(language, ""),
     }
+    values = {name: _isolated(value, language) for name, value in values.items()}
     parts = [_fill(text[language], values) for text in _texts(facts)]
     return " ".join(parts).strip()
 
@@ -92,6 +100,13 @@ def _texts(facts: Facts) -> list[Texts]:
     elif facts.public_data:
         texts.append(_PUBLIC)
     return texts
+
+
+def _isolated(value: str, language: str) -> str:
+    """Let a value of the other direction keep to itself; a stranger's controls are dropped."""
+    value = value.translate(_CONTROLS)
+    against = any(unicodedata.bidirectional(c) in _AGAINST[language] for c in value)
+    return f"{_ISOLATE}{value}{_END}" if against else value
 
 
 def _fill(text: str, values: Mapping[str, str]) -> str:

@@ -18,7 +18,7 @@ def test_a_public_read_says_that_no_purpose_was_needed() -> None:
         "Fisheries Department asked registers for K-Thulusdhoo. "
         "Public data, so no purpose was needed."
     )
-    assert caption(facts)["dv"].startswith("ފިޝަރީޒް K-Thulusdhoo ބެލި.")
+    assert caption(facts)["dv"].startswith("ފިޝަރީޒް \u2068K-Thulusdhoo\u2069 ބެލި.")
 
 
 def test_a_personal_read_says_why_and_that_the_person_agreed() -> None:
@@ -36,6 +36,28 @@ def test_a_refusal_carries_the_sentence_the_caller_got() -> None:
     assert caption(facts)["en"] == (
         "The gateway stopped a call of Fisheries Department to identity. It was withdrawn."
     )
+
+
+def test_an_english_sentence_keeps_its_direction_inside_dhivehi() -> None:
+    sentence = "The agreement was withdrawn on 3 March 2026. Nothing was read."
+    told = caption(Facts("identity", "refused", 403, CALLER, sentence=sentence))
+    assert told["dv"].endswith(f"\u2068{sentence}\u2069")
+    assert told["dv"].count("\u2068") == told["dv"].count("\u2069") == 2, (
+        "identity and the sentence"
+    )
+    assert "\u2068" not in told["en"]
+
+
+def test_a_dhivehi_name_keeps_its_direction_inside_english() -> None:
+    facts = Facts("registers", "answered", 200, CALLER, SAYS, {"key": "ތުލުސްދޫ"})
+    assert "for \u2068ތުލުސްދޫ\u2069." in caption(facts)["en"]
+    assert "\u2068" not in caption(facts)["dv"]
+
+
+def test_a_strangers_direction_controls_are_dropped() -> None:
+    facts = Facts("registers", "answered", 200, CALLER, SAYS, {"key": "a\u202eb\u2069c\u200f"})
+    assert caption(facts)["en"] == "Fisheries Department asked registers for abc."
+    assert "\u2068abc\u2069" in caption(facts)["dv"]
 
 
 @pytest.mark.parametrize(

@@ -15,12 +15,26 @@ anything = st.text(st.characters(), max_size=200)
 SVG = "{http://www.w3.org/2000/svg}"
 
 
+ISOLATES = {0x2068: None, 0x2069: None}
+
+
 @given(anything, st.floats(40, 900), st.integers(8, 30))
 def test_lines_keep_every_word_and_fit(text: str, room: float, size: int) -> None:
     found = svg.lines(text, room, size)
-    assert "".join(found).replace(" ", "") == "".join(text.split())
+    found = [line.strip("\u2068\u2069") for line in found]
+    words = "".join(text.split())
+    assert "".join(found).replace(" ", "").translate(ISOLATES) == words.translate(ISOLATES)
     for line in found:
         assert svg.width(line, size) <= room or len(line) <= max(1, int(room / (size * 0.53)))
+
+
+def test_an_isolated_sentence_stays_isolated_on_each_of_its_lines() -> None:
+    text = "ގޭޓްވޭ \u2068It was withdrawn. Nothing was read.\u2069 ނިމުނީ"
+    found = svg.lines(text, 100, 10)
+    assert len(found) > 2
+    for line in found:
+        assert line.count("\u2068") == line.count("\u2069")
+        assert ("\u2068" in line) is any("a" <= c <= "z" for c in line)
 
 
 boxes = st.builds(

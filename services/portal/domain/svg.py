@@ -39,7 +39,20 @@ def width(text: str, size: float) -> float:
 
 
 def lines(text: str, room: float, size: float) -> list[str]:
-    """Break a text at spaces into lines that fit the room; a longer word is broken inside."""
+    """Break a text at spaces into lines that fit the room; a longer word is broken inside.
+
+    What is isolated from the text's direction (U+2068 … U+2069) stays so on each of its lines.
+    """
+    result: list[str] = []
+    isolated = False
+    for line in _broken(text, room, size):
+        opened = f"\u2068{line}" if isolated else line
+        isolated = opened.rfind("\u2068") > opened.rfind("\u2069")
+        result.append(f"{opened}\u2069" if isolated else opened)
+    return result
+
+
+def _broken(text: str, room: float, size: float) -> list[str]:
     result: list[str] = []
     line = ""
     for word in text.split():
