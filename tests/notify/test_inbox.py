@@ -40,6 +40,7 @@ def test_texts_and_emails_of_a_person_are_in_one_inbox(
             "from": "fisheries@notify.example",
             "subject": "Licence FV-0007 for Kandu Koe is granted",
             "body": email["content"]["body"],
+            "parts": answer.json["messages"][0]["parts"],
             "sent_at": "2026-03-03T05:00:02.000000Z",
             "service": {
                 "name": {
@@ -56,6 +57,37 @@ def test_texts_and_emails_of_a_person_are_in_one_inbox(
     assert answer.json["messages"][1]["subject"] is None
     assert len(inbox("ibrahim").json["messages"]) == 1
     assert inbox("zeena").json == {"messages": [], "next": None}
+
+
+def test_a_body_is_taken_apart_with_the_direction_of_each_line(
+    api: Api, worker: Worker, inbox: Read
+) -> None:
+    api.email()
+    api.sms()
+    worker.work(RUNNING)
+    text = inbox(query="?channel=sms").json["messages"][0]
+    email = inbox(query="?channel=email").json["messages"][0]
+    assert [part["kind"] for part in text["parts"]] == ["lines"]
+    assert [line["direction"] for line in text["parts"][0]["lines"]] == ["ltr", "rtl"]
+    kinds = [part["kind"] for part in email["parts"]]
+    assert "bullets" in kinds
+    bullets = email["parts"][kinds.index("bullets")]["lines"]
+    assert bullets[0]["text"].startswith("The vessel is in the public register"), (
+        "no mark before it"
+    )
+    spoken = {line["language"] for part in email["parts"] for line in part["lines"]}
+    assert spoken == {"en", "dv"}
+
+
+def test_a_value_can_neither_make_a_heading_nor_a_bullet(
+    api: Api, worker: Worker, inbox: Read
+) -> None:
+    values = {"name": "# A\n* b", "licence": "1", "vessel": "v", "island": "i"}
+    api.email({"personalisation": values, "sanitise_content_for": ["name"]})
+    worker.work(RUNNING)
+    parts = inbox().json["messages"][0]["parts"]
+    assert "heading" not in [part["kind"] for part in parts]
+    assert [part["kind"] for part in parts].count("bullets") == 1
 
 
 def test_a_channel_can_be_chosen(api: Api, worker: Worker, inbox: Read) -> None:

@@ -218,11 +218,21 @@ def test_strangers_words_are_shown_as_words(browser: Browser, platform: FakePlat
         exchange(1, **REFUSED | {"caption": {"en": bad}, "sentence": bad, "service": bad})
     ]
     platform.own = [exchange(1, **PERSONAL | {"caption": {"en": bad}, "categories": [bad]})]
-    message = {"id": "1", "service": {"name": bad}, "subject": bad, "body": bad, "sent_at": bad}
+    message: dict[str, Any] = {"service": {"name": bad}, "subject": bad, "sent_at": bad}
+    message["parts"] = [
+        {"kind": kind, "lines": [{"text": bad, "language": bad, "direction": bad}]}
+        for kind in ("heading", "subheading", "lines", "bullets", "numbers", bad)
+    ]
     platform.messages["sms"] = [message]
     browser.sign_in()
     for path in PUBLIC + OWN:
         assert bad not in browser.text(path), path
+
+
+def part(kind: str, *lines: tuple[str, str, str]) -> dict[str, Any]:
+    """A part of a message as notify gives it."""
+    names = ("text", "language", "direction")
+    return {"kind": kind, "lines": [dict(zip(names, line, strict=True)) for line in lines]}
 
 
 def test_a_message_is_shown_with_its_sender_and_time(
@@ -233,9 +243,13 @@ def test_a_message_is_shown_with_its_sender_and_time(
             "id": "1",
             "service": {"name": "Fisheries Department"},
             "subject": "Your licence",
-            "body": "It is granted.",
+            "parts": [
+                part("lines", ("It is granted.", "en", "ltr"), ("ދޫކޮށްފި.", "dv", "rtl")),
+                part("bullets", ("See https://atoll.example/x.", "en", "ltr")),
+                part("numbers", ("javascript://atoll.example", "dv", "rtl")),
+                part("heading", ("What now", "en", "ltr")),
+            ],
             "sent_at": "2026-03-03T05:15:00Z",
-            "language": "en",
         }
     ]
     browser.sign_in()
@@ -245,6 +259,10 @@ def test_a_message_is_shown_with_its_sender_and_time(
         "Your licence",
         "It is granted.",
         '<time datetime="2026-03-03T05:15:00Z">3 March 2026, 10:15</time>',
+        '<span lang="dv" dir="rtl">ދޫކޮށްފި.</span>',
+        '<ul dir="ltr"><li lang="en" dir="ltr">See <a href="https://atoll.example/x"',
+        '<ol dir="rtl"><li lang="dv" dir="rtl">javascript://atoll.example</li></ol>',
+        '<h3 lang="en" dir="ltr">What now</h3>',
     ):
         assert words in text
     asked = [one for one in platform.requests if "/notify/inbox" in str(one.url)][-1]

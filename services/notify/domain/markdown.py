@@ -5,6 +5,7 @@ from html import escape
 
 _URL = re.compile(r"https?://[^\s<>\"']+[^\s<>\"'.,;:!?)]")
 _ESCAPED = re.compile(r"\\([`*_(){}\[\]<>#+.!|\\-])")  # what sanitising puts before formatting
+KINDS = {"h2": "heading", "h3": "subheading", "p": "lines", "ul": "bullets", "ol": "numbers"}
 _LINE = re.compile(
     r"(?P<heading>\#{1,2})\s*(?P<title>[^#\s].*)|(?P<bullet>[*•-])\s*(?P<point>[^*\s-].*)"
     r"|(?P<number>\d{1,3})\.\s+(?P<step>.+)"
@@ -13,10 +14,12 @@ _LINE = re.compile(
 
 def html(text: str) -> str:
     """Return the body of an email as HTML that runs no script and loads nothing."""
-    blocks: list[str] = []
-    for paragraph in re.split(r"\n\s*\n", text.replace("\r\n", "\n").strip()):
-        blocks += _paragraph(paragraph.split("\n"))
-    return "\n".join(blocks)
+    return "\n".join(_block(kind, contents) for kind, contents in _blocks(text))
+
+
+def parts(text: str) -> list[tuple[str, list[str]]]:
+    """Return the body of an email as its parts, each a kind (a key of ``KINDS``) and its lines."""
+    return [(kind, [plain(line) for line in contents]) for kind, contents in _blocks(text)]
 
 
 def plain(text: str) -> str:
@@ -24,7 +27,17 @@ def plain(text: str) -> str:
     return _ESCAPED.sub(r"\1", text)
 
 
-def _paragraph(lines: list[str]) -> list[str]:
+def _blocks(text: str) -> list[tuple[str, list[str]]]:
+    return [block for lines in paragraphs(text) for block in _paragraph(lines)]
+
+
+def paragraphs(text: str) -> list[list[str]]:
+    """Return the lines of each paragraph of a text."""
+    split = re.split(r"\n\s*\n", text.replace("\r\n", "\n").strip())
+    return [paragraph.split("\n") for paragraph in split]
+
+
+def _paragraph(lines: list[str]) -> list[tuple[str, list[str]]]:
     blocks: list[tuple[str, list[str]]] = []
     for line in lines:
         kind, content = _kind(line.strip())
@@ -32,7 +45,7 @@ def _paragraph(lines: list[str]) -> list[str]:
             blocks[-1][1].append(content)
         else:
             blocks.append((kind, [content]))
-    return [_block(kind, contents) for kind, contents in blocks]
+    return blocks
 
 
 def _kind(line: str) -> tuple[str, str]:

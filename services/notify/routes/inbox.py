@@ -60,8 +60,27 @@ def _shown(message: Arrived) -> dict[str, Any]:
         "from": private["from"],
         "subject": private["subject"],
         "body": markdown.plain(private["body"]) if message.channel == "email" else private["body"],
+        "parts": _parts(message.channel, private["body"]),
         "sent_at": moment(message.delivered_at),
         "service": {"name": message.service_name},
         "language": spoken,
         "direction": language.direction(spoken),
     }
+
+
+def _parts(channel: str, body: str) -> list[dict[str, Any]]:
+    """Take a body apart for pages: every line with the direction that it is read in."""
+    found = markdown.parts(body) if channel == "email" else _paragraphs(body)
+    return [
+        {"kind": markdown.KINDS[kind], "lines": [_line(line) for line in lines]}
+        for kind, lines in found
+    ]
+
+
+def _paragraphs(body: str) -> list[tuple[str, list[str]]]:
+    return [("p", lines) for lines in markdown.paragraphs(body)]
+
+
+def _line(text: str) -> dict[str, str]:
+    spoken = language.of(text)
+    return {"text": text, "language": spoken, "direction": language.direction(spoken)}
