@@ -30,12 +30,28 @@ class Register:
 
 @dataclass(frozen=True)
 class Field:
-    """One column of a register."""
+    """One column of a register. ``format`` narrows a text: ``decimal`` or ``point``, or nothing."""
 
     id: str
-    title: str
+    title: Mapping[str, str]
     datatype: str
     many: bool
+    format: str = ""
+
+    @property
+    def is_figure(self) -> bool:
+        """Whether its values are numbers."""
+        return self.datatype == "integer" or self.format == "decimal"
+
+
+@dataclass(frozen=True)
+class Context:
+    """What a register says about itself: columns in their order, who keeps it, on what terms."""
+
+    fields: list[Field]
+    custodian: str
+    source: str
+    licence: str
 
 
 @dataclass(frozen=True)
@@ -79,18 +95,15 @@ class RegistersClient:
             for one in rows(answer.get("registers"))
         ]
 
-    def fields(self, register: str) -> list[Field]:
-        """Return a register's columns in their order."""
+    def context(self, register: str) -> Context:
+        """Return what a register says about itself."""
         answer = members(json_of(self._get(f"/registers/{_part(register)}/context")))
-        return [
-            Field(
-                id=text(one.get("id")),
-                title=text(one.get("title")) or text(one.get("id")),
-                datatype=text(one.get("datatype")),
-                many=one.get("cardinality") == "n",
-            )
-            for one in rows(answer.get("schema"))
-        ]
+        return Context(
+            fields=[_field(one) for one in rows(answer.get("schema"))],
+            custodian=text(answer.get("custodian")),
+            source=text(answer.get("source")),
+            licence=text(answer.get("licence")),
+        )
 
     def records(self, register: str, query: Mapping[str, str]) -> Page:
         """Return a page of records; query: what an earlier page's ``next`` said."""
@@ -130,6 +143,18 @@ class RegistersClient:
         return self._corridor.call(
             "GET", path, service=_SERVICE, scope=_SCOPE, token=token, params=query
         )
+
+
+def _field(one: Mapping[str, Any]) -> Field:
+    dhivehi = text(members(members(one.get("translations")).get("dv")).get("title"))
+    english = text(one.get("title")) or text(one.get("id"))
+    return Field(
+        id=text(one.get("id")),
+        title={"en": english, **({"dv": dhivehi} if dhivehi else {})},
+        datatype=text(one.get("datatype")),
+        many=one.get("cardinality") == "n",
+        format=text(one.get("format")),
+    )
 
 
 def _part(text: str) -> str:

@@ -84,6 +84,9 @@ class FakePlatform(BaseAdapter):
                 "name-dv": "ތުލުސްދޫ",
                 "atoll": "atoll:K",
                 "population": "1408",
+                "coordinates": "4.37,73.65",
+                "area": "0.762",
+                "councils": ["council:K1", "council:K2"],
             }
         }
         self.id_token: dict[str, Any] = {}  # claims to change in the next ID token
@@ -137,7 +140,13 @@ class FakePlatform(BaseAdapter):
             case ["registers"]:
                 return 200, {"registers": REGISTERS}
             case ["registers", "island", "context"]:
-                return 200, {"id": "island", "schema": SCHEMA}
+                return 200, {
+                    "id": "island",
+                    "schema": SCHEMA,
+                    "custodian": "Demonstration office",
+                    "source": "Census 2022",
+                    "licence": "MIT, credited in source",
+                }
             case ["registers", "island", "records"]:
                 answer = _answer(request, 200, list(self.records.values()))
                 if self.next_records:
@@ -243,7 +252,16 @@ REGISTERS = [
     },
 ]
 SCHEMA = [
-    {"id": "island", "datatype": "string", "cardinality": "1", "title": "Island"},
+    {
+        "id": "island",
+        "datatype": "string",
+        "cardinality": "1",
+        "title": "Island",
+        "translations": {"dv": {"title": "ރަށް"}},
+    },
+    {"id": "coordinates", "datatype": "string", "cardinality": "1", "format": "point"},
+    {"id": "area", "datatype": "string", "cardinality": "1", "format": "decimal"},
+    {"id": "councils", "datatype": "curie", "cardinality": "n"},
     {"id": "name", "datatype": "string", "cardinality": "1"},
     {"id": "name-dv", "datatype": "string", "cardinality": "1"},
     {"id": "atoll", "datatype": "curie", "cardinality": "1"},

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.portal.domain import contract, picture, pkce, sequence, svg, times
+from services.portal.domain import contract, picture, pkce, places, sequence, svg, times
 from services.portal.domain.exchange import duration
 
 anything = st.text(st.characters(), max_size=200)
@@ -256,3 +256,18 @@ def test_an_operation_is_read_with_its_token_headers_and_body() -> None:
         "curl -X POST http://localhost:8000/registers/fishing-vessel/entries "
         "-H \"Authorization: Bearer $TOKEN\" -H 'X: a b' --json @body.json"
     )
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("4.372974,73.648045", "4.372974° N, 73.648045° E"),
+        ("-0.6, 73.1", "0.6° S, 73.1° E"),
+        ("-33,-70", "33° S, 70° W"),
+        ("somewhere", "somewhere"),
+        ("1,2,3", "1,2,3"),
+        ("", ""),
+    ],
+)
+def test_a_point_reads_as_a_place(text: str, shown: str) -> None:
+    assert places.point(text) == shown

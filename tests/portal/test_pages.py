@@ -394,6 +394,25 @@ def test_a_record_links_to_the_record_that_it_names(browser: Browser) -> None:
     assert "Entry 7" in text
 
 
+def test_values_read_as_what_they_are(browser: Browser) -> None:
+    table = browser.text("/portal/registers/island")
+    record = browser.text("/portal/registers/island/records/K-Thulusdhoo")
+    for text in (table, record):
+        assert "4.37° N, 73.65° E" in text
+        assert 'href="/portal/registers/council/records/K1"' in text
+        assert 'href="/portal/registers/council/records/K2"' in text
+        assert '<bdi lang="dv">ތުލުސްދޫ</bdi>' in text
+    for figure in ("1408", "0.762"):
+        assert f'<td class="govuk-table__cell--numeric"><bdi class="figure">{figure}</bdi>' in table
+    assert ">ރަށް</th>" in browser.text("/portal/registers/island?lang=dv")
+
+
+def test_a_register_credits_its_sources(browser: Browser) -> None:
+    text = browser.text("/portal/registers/island")
+    for words in ("Census 2022", "MIT, credited in source", "Demonstration office"):
+        assert words in text
+
+
 def test_an_entry_can_be_checked_in_the_browser_or_by_other_means(browser: Browser) -> None:
     text = browser.text("/portal/registers/island/records/K-Thulusdhoo")
     button = re.search(r"<button[^>]* data-check [^>]*>", text)

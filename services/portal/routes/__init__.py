@@ -6,7 +6,7 @@ from servicekit import pages
 from servicekit.problems import Problem
 from services.portal import browser
 from services.portal.components import components
-from services.portal.domain import times
+from services.portal.domain import places, times
 from services.portal.domain.exchange import duration
 from services.portal.routes import apis, happened, licence, people, registers, start
 from services.portal.sessions import SignInNeeded
@@ -39,6 +39,7 @@ def install(app: Flask) -> None:
             "categories": categories,
             "basis": basis,
             "was_stopped": was_stopped,
+            "point": places.point,
             "moment": times.parse,
             "machine_time": times.machine,
             "clock_time": times.clock_time,

@@ -12,7 +12,7 @@ from services.portal.panels import panel
 from services.portal.registers_client import Field
 
 pages = Blueprint("registers", __name__)
-_COLUMNS = 6
+_COLUMNS = 9
 _MAX_CURSOR = 200
 
 
@@ -33,18 +33,17 @@ def show_register(register: str) -> str:
         for name, value in request.args.items()
         if name.startswith("page-") and len(value) <= _MAX_CURSOR
     }
-    fields = panel(lambda: client.fields(register))
+    context = panel(lambda: client.context(register))
     records = panel(lambda: client.records(register, cursor))
-    if "missing" in (fields.trouble, records.trouble):
+    if "missing" in (context.trouble, records.trouble):
         raise NotFound("There is no such register. The list is at /portal/registers.")
     about = panel(client.registers).value or []
-    columns = (fields.value or [])[:_COLUMNS]
     return render_template(
         "register.html",
         register=register,
         about=next((one for one in about if one.id == register), None),
-        columns=columns,
-        fields=fields,
+        columns=context.value.fields[:_COLUMNS] if context.value else [],
+        context=context,
         records=records,
         further={f"page-{name}": value for name, value in records.value.next.items()}
         if records.value and records.value.next
@@ -77,9 +76,9 @@ def show_record(register: str, key: str) -> str:
 
 def _fields(register: str, record: Mapping[str, Any]) -> dict[str, Field]:
     """Return the columns in their order, then what the record has beyond them."""
-    known = panel(lambda: components().registers.fields(register)).value or []
-    fields = {field.id: field for field in known}
+    context = panel(lambda: components().registers.context(register)).value
+    fields = {field.id: field for field in (context.fields if context else [])}
     for name in record:
         if name != "_id":
-            fields.setdefault(name, Field(name, name, "string", many=False))
+            fields.setdefault(name, Field(name, {"en": name}, "string", many=False))
     return fields
