@@ -65,4 +65,6 @@ def test_the_language_is_told_by_the_script() -> None:
     assert language.of("ތިޔަ ބޭފުޅާގެ ލައިސަންސް A") == "dv"
     assert language.of("Your licence ދިވެހި") == "en"
     assert language.of("") == "en"
+    assert language.of("Kanmathiގެ ލައިސަންސް DEMO-LICENCE-BD275397 ދޫކޮށްފި.") == "dv"
+    assert language.of("Your boat މަސްދޯނި އިރު has a licence") == "en"
     assert language.direction("dv") == "rtl"

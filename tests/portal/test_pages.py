@@ -398,7 +398,7 @@ def test_values_read_as_what_they_are(browser: Browser) -> None:
     table = browser.text("/portal/registers/island")
     record = browser.text("/portal/registers/island/records/K-Thulusdhoo")
     for text in (table, record):
-        assert "4.37° N, 73.65° E" in text
+        assert "4.37°\u00a0N, 73.65°\u00a0E" in text
         assert 'href="/portal/registers/council/records/K1"' in text
         assert 'href="/portal/registers/council/records/K2"' in text
         assert '<bdi lang="dv">ތުލުސްދޫ</bdi>' in text

@@ -4,9 +4,17 @@ import unicodedata
 
 
 def of(text: str) -> str:
-    """Return ``dv`` when most letters are Thaana, else ``en``."""
-    thaana = sum("\u0780" <= character <= "\u07b1" for character in text)
-    latin = sum(unicodedata.category(c)[0] == "L" and c < "\u0250" for c in text)
+    """Return ``dv`` when most words are written in Thaana, else ``en``.
+
+    Words are counted, because one long name or number in Latin letters makes no English sentence;
+    a name with a Dhivehi ending is a Dhivehi word.
+    """
+    thaana = latin = 0
+    for word in text.split():
+        if any("\u0780" <= c <= "\u07b1" for c in word):
+            thaana += 1
+        elif any(unicodedata.category(c)[0] == "L" and c < "\u0250" for c in word):
+            latin += 1
     return "dv" if thaana > latin else "en"
 
 
