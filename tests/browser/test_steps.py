@@ -74,3 +74,21 @@ def test_steps_work_without_javascript(
     page.get_by_role("link", name="Show all steps").click()
     expect(page.get_by_role("heading", name="What just happened")).to_be_visible()
     context.close()
+
+
+@pytest.mark.parametrize("language", ["en", "dv"])
+def test_after_a_withdrawal_the_last_step_is_the_refusal(her_page: Page, language: str) -> None:
+    her_page.goto("/identity/consents")
+    her_page.locator("form[action*='/withdraw'] button").first.click()
+    try:
+        expect(her_page.locator("form[action*='/renew'] button").first).to_be_visible()
+        count = begin(her_page, language=language)
+        her_page.goto(her_page.url.replace("&step=1", f"&step={count}"))
+        expect(her_page.locator(".step-sentence")).to_contain_text("Nothing was read.")
+        expect(her_page.locator("svg.sequence .present .cross")).to_be_visible()
+        expect(her_page.locator("a[rel=next]")).to_have_count(0)
+        assert complaints(her_page) == []
+    finally:
+        her_page.goto("/identity/consents")
+        her_page.locator("form[action*='/renew'] button").first.click()
+        expect(her_page.locator("form[action*='/withdraw'] button").first).to_be_visible()

@@ -96,6 +96,7 @@ class FakePlatform(BaseAdapter):
         self.refresh_token = "refresh-0"
         self.refreshes = 0
         self.next_records: str | None = None
+        self.entry_numbers = [7]
 
     def session(self) -> requests.Session:
         session = requests.Session()
@@ -157,11 +158,12 @@ class FakePlatform(BaseAdapter):
             case ["registers", "island", "records", key, "entries"] if key in self.records:
                 return 200, [
                     {
-                        "entry-number": 7,
+                        "entry-number": number,
                         "entry-timestamp": "2026-03-01T00:00:00Z",
                         "key": key,
                         "blob-hash": "1220ab",
                     }
+                    for number in self.entry_numbers
                 ]
             case ["registers", "island", "blobs", "1220ab"]:
                 return 200, next(iter(self.records.values()))

@@ -394,6 +394,14 @@ def test_a_record_links_to_the_record_that_it_names(browser: Browser) -> None:
     assert "Entry 7" in text
 
 
+def test_each_entry_of_a_history_can_be_checked(browser: Browser, platform: FakePlatform) -> None:
+    platform.entry_numbers = [7, 30, 190]
+    text = browser.text("/portal/registers/island/records/K-Thulusdhoo")
+    for number in (7, 30, 190):
+        assert text.count(f'data-entry="{number}"') == text.count(f'id="check-{number}"') == 1
+    assert text.index('data-entry="190"') < text.index('data-entry="30"')
+
+
 def test_values_read_as_what_they_are(browser: Browser) -> None:
     table = browser.text("/portal/registers/island")
     record = browser.text("/portal/registers/island/records/K-Thulusdhoo")

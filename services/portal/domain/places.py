@@ -6,9 +6,9 @@ _POINT = re.compile(r"(-?)(\d{1,3}(?:\.\d+)?),\s*(-?)(\d{1,3}(?:\.\d+)?)")
 
 
 def point(text: str) -> str:
-    """Write latitude and longitude in decimal degrees as ``4.37° N, 73.65° E``, to break at the comma only.
+    """Write latitude and longitude in decimal degrees as ``4.37° N, 73.65° E``.
 
-    A text that is no such point stays as it is.
+    A line may break at the comma only. A text that is no such point stays as it is.
     """
     found = _POINT.fullmatch(text)
     if found is None:
