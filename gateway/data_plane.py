@@ -10,7 +10,7 @@ from functools import cached_property
 from typing import Protocol
 from urllib.parse import urlsplit
 
-from gateway import incoming, policy, refusals
+from gateway import incoming, page, policy, refusals
 from gateway.asgi import AsgiApp, Message, Receive, Scope, Send
 from gateway.connection import Answer
 from gateway.consents import Feed
@@ -368,6 +368,7 @@ class Passage:
             self.plane.settings.public_url,
             entry.exchange,
             route.errors if route else "problem",
+            as_page=page.is_wanted(entry.method, self.scope["headers"]),
             close=self.body_waits,
         )
         entry.size_bytes = len(body)

@@ -2,6 +2,7 @@
 
 import orjson
 
+from gateway import page
 from servicekit.problems import PROBLEM_JSON, Problem, TooLarge, Unavailable
 
 # The names that GOV.UK Notify's clients know, by status (notify API, version 2)
@@ -51,24 +52,38 @@ def fault() -> Problem:
 
 
 def render(
-    problem: Problem, public_url: str, exchange: str, errors: str, *, close: bool = False
+    problem: Problem,
+    public_url: str,
+    exchange: str,
+    errors: str,
+    *,
+    as_page: bool = False,
+    close: bool = False,
 ) -> tuple[list[tuple[bytes, bytes]], bytes]:
     """Return the headers and the body that tell a caller of a refusal.
 
-    close: end the connection, because the rest of the request may still be on its way.
+    as_page: the caller is a person in a browser. close: end the connection, because the rest of
+    the request may still be on its way.
     """
+    policy = b"default-src 'none'; frame-ancestors 'none'"
     if errors == NOTIFY_V2:
         name = _NOTIFY_NAMES.get(problem.status, "BadRequestError")
         error = {"error": name, "message": problem.detail}
-        body, kind = {"status_code": problem.status, "errors": [error]}, "application/json"
+        kind = "application/json"
+        data = orjson.dumps({"status_code": problem.status, "errors": [error]})
+    elif as_page:
+        kind, policy = "text/html; charset=utf-8", page.SECURITY_POLICY.encode()
+        data = page.render(problem, public_url, exchange)
     else:
-        body, kind = problem.body(public_url, f"urn:atoll:exchange:{exchange}"), PROBLEM_JSON
-    data = orjson.dumps(body)
+        kind = PROBLEM_JSON
+        data = orjson.dumps(problem.body(public_url, f"urn:atoll:exchange:{exchange}"))
     headers = [
         (b"content-type", kind.encode()),
         (b"content-length", str(len(data)).encode()),
         (b"cache-control", b"no-store"),
+        (b"content-security-policy", policy),
         (b"x-content-type-options", b"nosniff"),
+        (b"vary", b"Accept"),
         (b"atoll-exchange", exchange.encode()),
     ]
     headers += [(name.lower().encode(), value.encode()) for name, value in problem.headers.items()]
