@@ -8,9 +8,11 @@ from html import escape
 from servicekit.problems import Problem
 
 _STYLE = (
-    ":root{color-scheme:light dark}"
+    ":root{color-scheme:light dark;--ink:#10242b;--paper:#fbfaf7;--teal:#0b5563}"
+    "@media(prefers-color-scheme:dark){:root{--ink:#e9f1f2;--paper:#0f1b1f;--teal:#7cc9d6}}"
     "body{font:1.125rem/1.6 system-ui,sans-serif;max-inline-size:38rem;margin:4rem auto;"
-    "padding-inline:1rem}h1{line-height:1.2}footer{font-size:.875rem}"
+    "padding-inline:1rem;color:var(--ink);background:var(--paper)}"
+    "h1{line-height:1.2}a{color:var(--teal)}footer{font-size:.875rem}"
 )
 _DIGEST = base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()
 SECURITY_POLICY = (
