@@ -161,3 +161,13 @@ def test_the_readme_names_the_commands_that_set_everything_up() -> None:
 
 def test_continuous_integration_runs_the_readmes_test_command() -> None:
     assert "make test" in (ROOT / ".ci" / "run").read_text(encoding="utf-8")
+
+
+@pytest.mark.process
+def test_the_program_of_the_first_call_runs_as_it_is_printed(started: Started) -> None:
+    page = (ROOT / "docs/tutorial/first-call.md").read_text(encoding="utf-8")
+    (program,) = re.findall(r"```python\n(.*?)```", page, flags=re.DOTALL)
+    (started.folder / "first_call.py").write_text(program, encoding="utf-8")
+    done = started.run(".venv/bin/python first_call.py")
+    assert done.returncode == 0, done.stderr
+    assert "island" in done.stdout
