@@ -28,6 +28,10 @@ _REFUSED = {
     "en": "The gateway stopped a call of {caller} to {service}. {sentence}",
     "dv": "{caller} {service} އަށް ކުރި ގުޅުމެއް ގޭޓްވޭއިން ހުއްޓުވި. {sentence}",
 }
+_DECLINED = {
+    "en": "{caller} asked {service}, which showed nothing ({status}). {sentence}",
+    "dv": "{caller} {service} ގައި އެދުނު، އެކަމަކު އެއްޗެއް ނުދެއްކި ({status}). {sentence}",
+}
 _FAILED = {
     "en": "{caller} called {service}, but no usable answer came. {sentence}",
     "dv": "{caller} {service} އަށް ގުޅި، އެކަމަކު ޖަވާބެއް ނުލިބުނެވެ. {sentence}",
@@ -84,6 +88,8 @@ def _caption(facts: Facts, language: str) -> str:
 def _texts(facts: Facts) -> list[Texts]:
     if facts.outcome == "refused":
         return [_REFUSED]
+    if facts.outcome == "declined":
+        return [_DECLINED]
     if facts.outcome == "failed":
         return [_FAILED]
     if facts.status >= 500:

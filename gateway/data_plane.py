@@ -301,7 +301,8 @@ class Passage:
                 raise BadGateway(
                     f"{route.service} answered with more than a page of personal data."
                 )
-        self._check_about(route, answer)
+        if self._read_nothing(route, answer):
+            self.entry.decline(refusals.sentence_of(answer.status, bytes(body)))
         self.entry.size_bytes = len(body)
         await self.plane.log.add_durably(copy(self._measured()))
         self.recorded = True
@@ -310,12 +311,12 @@ class Passage:
         )
         await self.send({"type": "http.response.body", "body": bytes(body)})
 
-    def _check_about(self, route: Route, answer: Answer) -> None:
-        """Throw away an answer about another person or other data than was asked for."""
+    def _read_nothing(self, route: Route, answer: Answer) -> bool:
+        """Whether the service itself says no; throw away what is not about what was asked for."""
         subject = value_of(answer.headers, b"atoll-subject")
         categories = value_of(answer.headers, b"atoll-categories")
         if answer.status >= 400 and subject is None and categories is None:
-            return  # the service read nothing
+            return True
         expected = self.allowed.subject if self.allowed else None
         named = set((categories or "").replace(",", " ").split())
         if subject is None or subject != expected or named != set(route.categories):
@@ -327,6 +328,7 @@ class Passage:
                 f"{route.service} did not say whose data its answer holds, or it is another "
                 "person's. The answer was thrown away and the fault was logged."
             )
+        return False
 
     async def _ask_own(self, headers: Headers, body: bytes) -> None:
         """Let the gateway's own application answer."""

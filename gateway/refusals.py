@@ -18,6 +18,7 @@ _NOTIFY_NAMES = {
     504: "GatewayTimeoutError",
 }
 NOTIFY_V2 = "notify-v2"
+MAX_SENTENCE = 300
 
 
 class LogUnavailable(Unavailable):
@@ -49,6 +50,17 @@ def fault() -> Problem:
         "The fault has been logged. Nothing you sent is the cause; "
         "try again, and report it if it stays."
     )
+
+
+def sentence_of(status: int, body: bytes) -> str | None:
+    """Return a service's own reason for refusing (403); other errors may repeat what was sent."""
+    if status != 403:
+        return None
+    try:
+        detail = orjson.loads(body)["detail"]
+    except (orjson.JSONDecodeError, KeyError, TypeError):
+        return None
+    return detail[:MAX_SENTENCE] if isinstance(detail, str) else None
 
 
 def render(

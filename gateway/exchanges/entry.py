@@ -10,7 +10,8 @@ class Entry:
     """One exchange, filled in while it happens; never a raw path, query or body.
 
     at_ms: Unix time in milliseconds. parameters: the address's places, on public routes only.
-    outcome: answered (a service answered), refused (the door said no), failed (no usable answer).
+    outcome: answered (a service answered), declined (a service read nothing about the person and
+    said no), refused (the door said no), failed (no usable answer).
     """
 
     exchange: str
@@ -33,6 +34,10 @@ class Entry:
     sentence: str | None = None
     duration_us: int = 0
     size_bytes: int = 0
+
+    def decline(self, sentence: str | None) -> None:
+        """Note that the service itself said no, so that nobody's data was seen."""
+        self.outcome, self.sentence = "declined", sentence
 
     def turn_away(self, problem: Problem, *, refused: bool) -> None:
         """Note why no answer of a service reached the caller."""

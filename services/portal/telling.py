@@ -9,6 +9,7 @@ from services.portal.domain.exchange import Exchange, Words, duration
 
 NEAR, FAR = ("outside", "portal"), ("identity", "registers", "notify")
 _LIT = timedelta(seconds=5)
+OUTCOMES = ("answered", "declined", "refused", "failed")
 _KNOWN_STATES = ("ready", "starting", "down")
 
 
@@ -109,10 +110,12 @@ def sequence_picture(exchanges: Sequence[Exchange], step: int = 0) -> str:
                 took=duration(exchange.duration_us),
                 outcome=exchange.outcome,
                 outcome_says=str(text(f"outcome_{exchange.outcome}"))
-                if exchange.outcome in ("answered", "refused", "failed")
+                if exchange.outcome in OUTCOMES
                 else exchange.outcome,
                 stopped=was_stopped(exchange),
-                note=f"{categories(exchange)}\n{basis(exchange)}" if exchange.personal else None,
+                note=f"{categories(exchange)}\n{basis(exchange)}"
+                if exchange.personal and exchange.outcome == "answered"
+                else None,
                 present=number == step,
             )
         )

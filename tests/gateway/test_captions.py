@@ -79,3 +79,13 @@ def test_no_value_breaks_a_caption(parameters: dict[str, str], sentence: str) ->
     says = {"en": "{caller} {x} {{", "dv": "{"}
     facts = Facts("s", "answered", 200, CALLER, says, parameters, sentence=sentence)
     assert "Fisheries" in caption(facts)["en"]
+
+
+def test_a_service_that_declined_showed_nothing() -> None:
+    told = caption(
+        Facts("identity", "declined", 403, CALLER, basis="consent", sentence="Nothing was read.")
+    )
+    assert told["en"] == (
+        "Fisheries Department asked identity, which showed nothing (403). Nothing was read."
+    )
+    assert "\u2068Nothing was read.\u2069" in told["dv"]

@@ -11,6 +11,7 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import OperationalError
 
+from gateway import refusals
 from gateway.exchanges.seal import Seal
 from tests.gateway.harness import LOG_KEY, Answer, Door, Reply, Request, door, in_loop, until
 
@@ -211,7 +212,30 @@ async def test_an_answer_that_read_nothing_passes_and_is_recorded(tmp_path: Path
         await until(lambda: it.plane.feed.consents)
         answer = await ask(it)
         assert (answer.status, answer.body) == (404, b"none")
-        assert [entry["status"] for entry in await it.log()] == [404]
+        (entry,) = await it.log()
+        assert (entry["status"], entry["outcome"], entry["sentence"]) == (404, "declined", None)
+
+
+@in_loop
+async def test_a_services_own_refusal_is_recorded_with_its_reason(tmp_path: Path) -> None:
+    """In the second before a withdrawal reaches the door, identity itself says no."""
+    body = b'{"detail": "This agreement has ended. Nothing was read."}'
+    async with door(tmp_path, {"identity": Reply(403, body)}) as it:
+        it.consent()
+        await until(lambda: it.plane.feed.consents)
+        assert (await ask(it)).status == 403
+        (entry,) = await it.log()
+        assert entry["outcome"] == "declined"
+        assert entry["sentence"] == "This agreement has ended. Nothing was read."
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"[]", b"{}", b'{"detail": 7}', b"\xff", b'{"detail": null}']
+)
+def test_a_refusal_without_a_readable_reason_has_none(body: bytes) -> None:
+    assert refusals.sentence_of(403, body) is None
+    assert refusals.sentence_of(404, b'{"detail": "may repeat what was sent"}') is None
+    assert refusals.sentence_of(403, b'{"detail": "%s"}' % (b"x" * 9000)) == "x" * 300
 
 
 @in_loop

@@ -8,7 +8,10 @@ Words = Mapping[str, str]  # language code → text
 
 @dataclass(frozen=True)
 class Exchange:
-    """Who asked whom for what, and how it ended. ``outcome``: answered, refused or failed."""
+    """Who asked whom for what, and how it ended.
+
+    outcome: answered, declined (a service showed nothing), refused (by the door) or failed.
+    """
 
     id: str
     number: int
