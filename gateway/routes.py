@@ -64,6 +64,8 @@ def blueprint(own: Own) -> Blueprint:
             if name in request.args
         }
         before, after = _number("before"), _number("after")
+        if own.log.works:
+            own.log.flush(timeout_s=1)  # whoever asks sees every call that was answered before
         with own.database.snapshot() as session:
             last = storage.last_number(session)
             seen = (last, own.feed.version, request.query_string, subject_index)

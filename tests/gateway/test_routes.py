@@ -14,7 +14,6 @@ INBOX = Reply(headers={"Atoll-Subject": "person-1", "Atoll-Categories": "message
 
 
 async def read(it: Door, query: str = "", scope: str = OVERVIEW, **options: Any) -> Answer:
-    await asyncio.to_thread(it.plane.log.flush)
     headers = options.pop("headers", {})
     return await it.get(
         f"/exchanges{query}", it.issuer.headers("gateway", scope, **options) | headers
@@ -109,6 +108,17 @@ async def test_pages_filters_and_following(tmp_path: Path) -> None:
         traced = (await read(it, f"?trace={trace}&service=registers")).json["exchanges"]
         assert [one["parameters"]["key"] for one in traced] == ["2"]
         assert (await read(it, "?caller=nobody")).json["exchanges"] == []
+
+
+@in_loop
+async def test_whoever_asks_sees_what_was_answered_before(tmp_path: Path) -> None:
+    """Ordinary entries are written in batches, but a reader never waits for the next one."""
+    async with door(tmp_path, flush_every_ms=60_000) as it:
+        await it.get("/registers")
+        answer = await it.get(
+            "/exchanges", it.issuer.headers("gateway", "exchanges.overview", client_id="portal")
+        )
+        assert [one["route"] for one in answer.json["exchanges"]] == ["/registers"]
 
 
 @in_loop
