@@ -109,7 +109,7 @@ def _run(options: argparse.Namespace) -> int:
         case _:
             extra = ["--json"] if options.json else []
             if options.application:
-                extra += ["--application", options.application]
+                extra += [f"--application={options.application}"]
             return commands.demo(place, extra)
 
 

@@ -34,7 +34,7 @@ class LicenceProgram:
 
     def run(self, application: str) -> Outcome:
         """Run one application to its end; the same application never acts twice."""
-        command = [sys.executable, str(self._file), "--json", "--application", application]
+        command = [sys.executable, str(self._file), "--json", f"--application={application}"]
         environment = {
             "PATH": os.environ.get("PATH", ""),
             "ATOLL_CREDENTIALS": "-",

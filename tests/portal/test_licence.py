@@ -78,14 +78,14 @@ def test_credentials_travel_on_standard_input_only(
         assert given["gateway"] == "http://localhost:8000" and given["clients"] == []
         assert os.environ["ATOLL_CREDENTIALS"] == "-"
         assert not [name for name in os.environ if "SECRET" in name or "PORTAL" in name]
-        assert sys.argv[1:] == ["--json", "--application", "A-1"], sys.argv
+        assert sys.argv[1:] == ["--json", "--application=A-1"], sys.argv
         print('''{STEP}''')
         """,
     )
     assert press().status_code == 303
 
 
-@pytest.mark.parametrize("application", ["", "--help", "a b", "x" * 41, "../x", "é", "\x00"])
+@pytest.mark.parametrize("application", ["", "a b", "x" * 41, "../x", "é", "\x00"])
 def test_an_odd_application_gets_a_new_number(
     press: Callable[..., Any], examples: Path, application: str
 ) -> None:
@@ -93,11 +93,28 @@ def test_an_odd_application_gets_a_new_number(
         examples,
         f"""
         import re, sys
-        assert re.fullmatch(r"[A-Za-z0-9_-]{{12}}", sys.argv[3]), sys.argv
+        assert re.fullmatch(r"--application=[A-Za-z0-9_-]{{12}}", sys.argv[2]), sys.argv
         print('''{STEP}''')
         """,
     )
-    assert press(application=application if application != "--help" else "").status_code == 303
+    assert press(application=application).status_code == 303
+
+
+@pytest.mark.parametrize("application", ["-dash", "--help", "--json"])
+def test_an_application_that_looks_like_an_option_is_none(
+    press: Callable[..., Any], examples: Path, application: str
+) -> None:
+    """One random application in 64 begins with a dash."""
+    code = f"""
+        import argparse
+        parser = argparse.ArgumentParser()
+        parser.add_argument("--json", action="store_true")
+        parser.add_argument("--application")
+        assert parser.parse_args().application == {application!r}
+        print({STEP!r})
+    """
+    program(examples, code)
+    assert press(application=application).status_code == 303
 
 
 def test_the_same_form_is_the_same_application(browser: Browser) -> None:
