@@ -93,3 +93,4 @@ def test_after_a_withdrawal_the_last_step_is_the_refusal(her_page: Page, languag
         her_page.goto("/identity/consents")
         her_page.locator("form[action*='/renew'] button").first.click()
         expect(her_page.locator("form[action*='/withdraw'] button").first).to_be_visible()
+        her_page.wait_for_timeout(2_000)  # the door knows the new agreement before the next test
