@@ -33,6 +33,7 @@ def install_pages(app: Flask, name: str) -> None:
     """Give a service its pages: templates, texts (``templates/texts.yaml``), files, headers.
 
     A template imports a macro as ``govuk_frontend_jinja/components/button/macro.html``.
+    Texts may also stand in ``templates/texts/<area>.yaml``.
     Files of ``static/`` beside the service are served under ``/<name>/static/``, the shared
     stylesheet among them. Every page gets ``t`` (texts), ``lang``, ``direction``, ``url``
     (an address in the page's language) and ``asset`` (an address that changes with the file).
@@ -49,6 +50,7 @@ def install_pages(app: Flask, name: str) -> None:
     app.config["ATOLL_TEXTS"] = {
         **_texts(Path(__file__).parent / "templates" / "texts.yaml"),
         **_texts(own / "templates" / "texts.yaml"),
+        **_all_texts(own / "templates" / "texts"),
     }
 
     def find(file: str) -> Path:
@@ -93,9 +95,15 @@ def install_pages(app: Flask, name: str) -> None:
 
 
 @cache  # the parser is slow
-@cache  # only read, never changed
 def _texts(path: Path) -> dict[str, dict[str, str]]:
     return yaml.safe_load(path.read_text(encoding="utf-8")) or {} if path.is_file() else {}
+
+
+def _all_texts(folder: Path) -> dict[str, dict[str, str]]:
+    texts: dict[str, dict[str, str]] = {}
+    for path in sorted(folder.glob("*.yaml")):
+        texts |= _texts(path)
+    return texts
 
 
 def language() -> str:

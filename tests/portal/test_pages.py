@@ -20,6 +20,7 @@ PUBLIC = [
     "/portal/happened?trace=" + "a" * 32,
     "/portal/happened?all=1",
     "/portal/happened?step=2&trace=" + "a" * 32,
+    "/portal/happened?present=1&step=1&trace=" + "a" * 32,
     "/portal/live/happened",
     "/portal/apis",
     "/portal/apis/registers",
@@ -265,3 +266,12 @@ def test_the_portal_reads_only_what_its_own_tokens_allow(
 
     assert subjects("/registers") == {"portal"}
     assert subjects("/notify/inbox") == {"person-aishath"}
+
+
+def test_presenting_stays_on_through_the_steps_until_it_is_left(browser: Browser) -> None:
+    trace = "a" * 32
+    page = browser.text(f"/portal/happened?present=1&step=1&trace={trace}")
+    assert "present.css" in page
+    assert f'href="/portal/happened?trace={trace}&amp;present=1&amp;step=2"' in page
+    assert f'href="/portal/happened?trace={trace}&amp;step=1"' in page
+    assert "present.css" not in browser.text(f"/portal/happened?step=1&trace={trace}")

@@ -15,7 +15,7 @@ from tests.portal.conftest import make_settings
 ROOT = Path(__file__).parents[2]
 PORTAL = ROOT / "services" / "portal"
 SHARED = Path(pages.__file__).parent
-STYLES = [SHARED / "static" / "atoll.css", PORTAL / "static" / "portal.css"]
+STYLES = [SHARED / "static" / "atoll.css", *sorted((PORTAL / "static").glob("*.css"))]
 
 
 def texts(path: Path) -> dict[str, Any]:
@@ -24,7 +24,12 @@ def texts(path: Path) -> dict[str, Any]:
     return found
 
 
-OWN = texts(PORTAL / "templates" / "texts.yaml")
+FOLDER = PORTAL / "templates"
+OWN = {
+    key: words
+    for path in [FOLDER / "texts.yaml", *sorted((FOLDER / "texts").glob("*.yaml"))]
+    for key, words in texts(path).items()
+}
 ALL = OWN | texts(SHARED / "templates" / "texts.yaml")
 
 

@@ -40,6 +40,7 @@ def _view() -> dict[str, object]:
     told = told[-_SHOWN_OF_ONE:] if trace else told[-_SHOWN:]
     count = len(told)
     step = _step(request.args.get("step", ""), count) if trace else 0
+    presenting = request.args.get("present") == "1"
     drawn = sequence_picture(told, step) if told else ""
     told = told[:step] if step else told
     return {
@@ -52,8 +53,14 @@ def _view() -> dict[str, object]:
         "refused": [e for e in told if e.outcome != "answered"] if trace else [],
         "trace": trace,
         "everything": everything,
-        "query": {**({"trace": trace} if trace else {}), **({"all": "1"} if everything else {})},
+        "presenting": presenting,
+        "query": _query(trace=trace, all="1" * everything, present="1" * presenting),
+        "beside": _query(trace=trace, all="1" * everything, present="1" * (not presenting)),
     }
+
+
+def _query(**given: str) -> dict[str, str]:
+    return {name: value for name, value in given.items() if value}
 
 
 def _step(given: str, count: int) -> int:
