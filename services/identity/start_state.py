@@ -83,8 +83,9 @@ def _client(
     return Client(
         client_id=client_id,
         name=client["name"],
+        description=client["description"],
+        first_party=client.get("first_party", False),
         secret_hash=fingerprint(given["client_secret"]),
-        enabled=True,
         redirect_uris=addresses("redirect_uris"),
         post_logout_redirect_uris=addresses("post_logout_redirect_uris"),
         grant_types=client["grant_types"],

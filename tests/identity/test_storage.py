@@ -33,6 +33,9 @@ def grant_row(sub: str, session_hash: str = "s", hours: int = 8) -> Grant:
         scope="openid",
         resources=[],
         auth_time=NOW,
+        acr="substantial",
+        amr=["pwd"],
+        sid="s" * 43,
         expires_at=NOW + timedelta(hours=hours),
         revoked_at=None,
     )
@@ -99,7 +102,7 @@ def test_moments_come_back_as_utc_whatever_zone_they_came_in(
 
 def test_a_disabled_client_is_unknown(each_database: Database) -> None:
     with each_database.transaction() as session:
-        session.get_one(Client, "portal").enabled = False
+        session.get_one(Client, "portal").status = "disabled"
     with each_database.snapshot() as session:
         assert clients.find(session, "portal") is None
 

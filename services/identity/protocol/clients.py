@@ -8,11 +8,11 @@ from urllib.parse import unquote_plus
 
 from authlib.oauth2.rfc6749 import InvalidRequestError
 
-from services.identity.domain.digests import fingerprint
+from services.identity.domain.digests import fingerprint, random_id
 from services.identity.protocol.request import Request
 from services.identity.storage.tables import Client
 
-_NOBODY = fingerprint("")
+_NOBODY = fingerprint(random_id())
 
 
 def authenticate(query: Callable[[str], Client | None], request: Request) -> Client | None:
@@ -26,7 +26,7 @@ def authenticate(query: Callable[[str], Client | None], request: Request) -> Cli
         raise InvalidRequestError("Authenticate with HTTP Basic and with nothing else.")
     client_id, secret = _basic(request.headers.get("Authorization", ""))
     client = query(client_id)
-    same = hmac.compare_digest(fingerprint(secret), client.secret_hash if client else _NOBODY)
+    same = hmac.compare_digest(fingerprint(secret), (client and client.secret_hash) or _NOBODY)
     if client is None or not same:
         return None
     if data.get("client_id", client_id) != client_id:

@@ -61,7 +61,7 @@ def access_token(
     if grant is not None:
         claims |= {
             "auth_time": int(grant.auth_time.timestamp()),
-            "acr": ACR,
+            "acr": grant.acr,
             "grant_id": grant.id,
         }
     return parts.key.sign(claims, "at+jwt")
@@ -80,13 +80,19 @@ def id_token(
         "iat": now,
         "exp": now + parts.settings.access_token_life_s,
         "auth_time": int(grant.auth_time.timestamp()),
-        "acr": ACR,
-        "amr": AMR,
+        "acr": grant.acr,
+        "amr": grant.amr,
+        "sid": grant.sid,
         "at_hash": base64.urlsafe_b64encode(half).decode().rstrip("="),
     }
     if nonce is not None:
         claims["nonce"] = nonce
     return parts.key.sign(claims, "JWT")
+
+
+def session_id(parts: Parts, client_id: str, session_hash: str) -> str:
+    """Return the name that one client knows a sign-in by (Back-Channel Logout section 2.1)."""
+    return pairwise(parts.vault.key_for("sid"), client_id, session_hash)
 
 
 def subject_for(parts: Parts, client_id: str, sub: str) -> str:

@@ -63,21 +63,73 @@ class Person(Base):
     totp_last_step: Mapped[int | None] = mapped_column(BigInteger)
 
 
+def _client_defaults() -> dict[str, Any]:
+    return {
+        "description": {},
+        "owner": None,
+        "contacts": [],
+        "created_at": datetime.now(UTC),
+        "status": "live",
+        "profile": "standard",
+        "application_type": "web",
+        "first_party": False,
+        "auth_method": "client_secret_basic",
+        "secret_hash": None,
+        "jwks": None,
+        "jwks_uri": None,
+        "id_token_alg": "ES256",
+        "redirect_uris": [],
+        "post_logout_redirect_uris": [],
+        "backchannel_logout_uri": None,
+        "backchannel_logout_session_required": False,
+        "scopes": [],
+        "person_scopes": [],
+        "roles": [],
+        "faults": {},
+    }
+
+
 class Client(Base):
     """A registered program; its methods are what Authlib asks of a client (RFC 6749 section 2)."""
 
     __tablename__ = "clients"
 
     client_id: Mapped[str] = mapped_column(String(21), primary_key=True)
-    name: Mapped[dict[str, Any]]
-    secret_hash: Mapped[str] = mapped_column(String(64))
-    enabled: Mapped[bool] = mapped_column(Boolean)
+    name: Mapped[dict[str, Any]]  # by language, as description is
+    description: Mapped[dict[str, Any]]
+    owner: Mapped[str | None] = mapped_column(String(22))  # the subject of a person
+    contacts: Mapped[list[str]]
+    created_at: Mapped[datetime]
+    status: Mapped[str] = mapped_column(String(16))  # sandbox, pending, live, disabled
+    profile: Mapped[str] = mapped_column(String(16))  # standard, fapi2
+    application_type: Mapped[str] = mapped_column(String(16))  # web, native
+    first_party: Mapped[bool] = mapped_column(Boolean)  # the platform's own: nobody is asked
+    # client_secret_basic, client_secret_post, private_key_jwt, none
+    auth_method: Mapped[str] = mapped_column(String(32))
+    secret_hash: Mapped[str | None] = mapped_column(String(64))
+    jwks: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
+    jwks_uri: Mapped[str | None] = mapped_column(Text)
+    id_token_alg: Mapped[str] = mapped_column(String(8))  # ES256, RS256
+    sector: Mapped[str] = mapped_column(Text)  # clients of one sector know a person by one subject
     redirect_uris: Mapped[list[str]]
     post_logout_redirect_uris: Mapped[list[str]]
+    backchannel_logout_uri: Mapped[str | None] = mapped_column(Text)
+    backchannel_logout_session_required: Mapped[bool] = mapped_column(Boolean)
     grant_types: Mapped[list[str]]
     scopes: Mapped[list[str]]  # for itself
     person_scopes: Mapped[list[str]]  # on behalf of a person
     roles: Mapped[list[str]]
+    faults: Mapped[dict[str, Any]]  # what a developer has injected; never for a live client
+
+    def __init__(self, **values: Any) -> None:
+        """Make a client; what is not said is a live web service with a secret."""
+        defaults = _client_defaults() | {"sector": values["client_id"]}
+        super().__init__(**(defaults | values))
+
+    @property
+    def enabled(self) -> bool:
+        """Whether the client may do anything: a sandbox one may, one that waits may not."""
+        return self.status in ("sandbox", "live")
 
     def get_client_id(self) -> str:
         """Return the client id."""
@@ -95,8 +147,8 @@ class Client(Base):
         return redirects.is_registered(redirect_uri, self.redirect_uris)
 
     def check_endpoint_auth_method(self, method: str, endpoint: str) -> bool:
-        """Whether the client authenticates this way; all use their secret in the header."""
-        return method == "client_secret_basic"
+        """Whether the client authenticates this way."""
+        return method == self.auth_method
 
     def check_response_type(self, response_type: str) -> bool:
         """Whether the client may ask for this response: a code, if it signs people in."""
@@ -174,9 +226,12 @@ class Grant(Base):
     client_id: Mapped[str] = mapped_column(ForeignKey("clients.client_id"))
     sub: Mapped[str] = mapped_column(ForeignKey("people.sub"))
     session_hash: Mapped[str] = mapped_column(String(64), index=True)
+    sid: Mapped[str] = mapped_column(String(43))  # what the client knows the sign-in by
     scope: Mapped[str] = mapped_column(Text)
     resources: Mapped[list[str]]
     auth_time: Mapped[datetime]
+    acr: Mapped[str] = mapped_column(String(64))
+    amr: Mapped[list[str]]
     expires_at: Mapped[datetime] = mapped_column(index=True)
     revoked_at: Mapped[datetime | None]
 
