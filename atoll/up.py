@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from urllib.parse import urlsplit
 
 from atoll import doctor, door, processes, setup, supervisor
 from atoll.components import COMPONENTS, GATEWAY, SERVICES, WORKER, WORKER_MODULE
@@ -12,6 +13,7 @@ from atoll.exits import FAILED, IN_THE_WAY, NOT_RUNNING, Stop
 from atoll.home import CHECKOUT, Home
 from atoll.supervisor import Plan, Supervisor
 from atoll.terminal import Progress, paint, say
+from servicekit.settings import LOOPBACK_HOSTS
 
 
 def up(place: Home, port: int, workers: int, *, detach: bool) -> int:
@@ -45,9 +47,14 @@ def up(place: Home, port: int, workers: int, *, detach: bool) -> int:
 def make_plans(place: Home, port: int, workers: int) -> list[Plan]:
     """Plan every process: its command, its port, and an environment with its own secrets only."""
     ports = dict(zip(SERVICES, processes.free_ports(port + 11, len(SERVICES)), strict=True))
+    public_url = os.environ.get("ATOLL_PUBLIC_URL") or f"http://localhost:{port}"
     shared = {
+        # programs under trial listen on this machine; a public platform calls none here
+        "ATOLL_TEST_HOSTS": "localhost,127.0.0.1"
+        if urlsplit(public_url).hostname in LOOPBACK_HOSTS
+        else "",
         **os.environ,
-        "ATOLL_PUBLIC_URL": os.environ.get("ATOLL_PUBLIC_URL") or f"http://localhost:{port}",
+        "ATOLL_PUBLIC_URL": public_url,
         "ATOLL_GATEWAY_URL": f"http://127.0.0.1:{port}",
         "ATOLL_SUPERVISED": "1",
         "PYTHONUNBUFFERED": "1",

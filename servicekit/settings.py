@@ -47,6 +47,12 @@ class ServiceSettings:
     gateway_key: str = setting(
         "Shared with the gateway; without it only /healthz and /readyz answer.", secret=True
     )
+    test_hosts: str = setting(
+        "Loopback hosts (`host` or `host:port`, separated by commas) whose callbacks may be called "
+        "over plain http; only where the public address is loopback.",
+        default="",
+        env="ATOLL_TEST_HOSTS",
+    )
 
     def __post_init__(self) -> None:
         if faults := list(self.faults()):
@@ -65,6 +71,15 @@ class ServiceSettings:
             )
         if len(self.gateway_key) < 32:
             yield "The gateway key must have at least 32 characters."
+        if self.callback_test_hosts and not self.is_loopback:
+            yield "ATOLL_TEST_HOSTS works only where ATOLL_PUBLIC_URL is loopback. Remove it."
+        if any(urlsplit(f"//{h}").hostname not in LOOPBACK_HOSTS for h in self.callback_test_hosts):
+            yield f"ATOLL_TEST_HOSTS may name only {', '.join(sorted(LOOPBACK_HOSTS))}."
+
+    @property
+    def callback_test_hosts(self) -> frozenset[str]:
+        """The declared loopback hosts, as ``servicekit.guarded`` takes them."""
+        return frozenset(host.strip() for host in self.test_hosts.split(",") if host.strip())
 
     @property
     def issuer(self) -> str:

@@ -72,3 +72,16 @@ def test_a_short_gateway_key_stops_start_up() -> None:
 
 def _without_key() -> dict[str, str]:
     return {"DEMO_DATABASE_URL": "sqlite://"}
+
+
+def test_test_hosts_are_loopback_and_for_a_loopback_platform_only() -> None:
+    declared = GOOD | {"ATOLL_TEST_HOSTS": "localhost, 127.0.0.1:9000,[::1]:9000"}
+    settings = load(Settings, "DEMO", declared)
+    assert settings.callback_test_hosts == {"localhost", "127.0.0.1:9000", "[::1]:9000"}
+    for more in (
+        {"ATOLL_TEST_HOSTS": "10.0.0.1"},
+        {"ATOLL_TEST_HOSTS": "localhost.example"},
+        {"ATOLL_PUBLIC_URL": "https://atoll.example", "ATOLL_GATEWAY_URL": "http://gateway:8000"},
+    ):
+        with pytest.raises(SettingsError, match="ATOLL_TEST_HOSTS"):
+            load(Settings, "DEMO", declared | more)
