@@ -1,6 +1,7 @@
 """RFC 6962 trees: the example of section 2.1.3 and properties of every proof."""
 
 import hashlib
+from collections.abc import Sequence
 
 import pytest
 from hypothesis import given
@@ -66,3 +67,91 @@ def test_proofs_that_cannot_exist_are_refused() -> None:
         merkle.consistency_proof(LEAVES, 8)
     with pytest.raises(ValueError, match="precedes"):
         merkle.consistency_proof(LEAVES, 0)
+
+
+def store(size: int) -> dict[merkle.Place, bytes]:
+    leaves = [merkle.leaf_hash(n.to_bytes(4)) for n in range(size)]
+    return dict(merkle.grow([], 0, leaves)[1])
+
+
+def reading(hashes: dict[merkle.Place, bytes]) -> merkle.HashReader:
+    return lambda wanted: [hashes[place] for place in wanted]
+
+
+@given(size=st.integers(0, 70), parts=st.lists(st.integers(0, 9)))
+def test_growing_in_parts_is_growing_at_once(size: int, parts: list[int]) -> None:
+    leaves = [merkle.leaf_hash(n.to_bytes(4)) for n in range(size)]
+    peaks, hashes, done = list[bytes](), dict[merkle.Place, bytes](), 0
+    for part in [*parts, size]:
+        peaks, complete = merkle.grow(peaks, done, leaves[done : done + part])
+        hashes.update(complete)
+        done = min(size, done + part)
+    assert (peaks, hashes) == (merkle.grow([], 0, leaves)[0], store(size))
+    assert merkle.fold(peaks) == merkle.root(leaves) == merkle.root_at(size, reading(hashes))
+
+
+@given(size=st.integers(1, 300), data=st.data())
+def test_stored_hashes_prove_what_the_leaves_prove(size: int, data: st.DataObject) -> None:
+    leaves = [merkle.leaf_hash(n.to_bytes(4)) for n in range(size)]
+    at = data.draw(st.integers(1, size), label="an earlier size")
+    index, old = data.draw(st.integers(0, at - 1)), data.draw(st.integers(1, at))
+    read = reading(store(size))
+    assert merkle.root_at(at, read) == merkle.root(leaves[:at])
+    assert merkle.inclusion_path(index, at, read) == merkle.inclusion_proof(leaves[:at], index)
+    assert merkle.consistency_path(old, at, read) == merkle.consistency_proof(leaves[:at], old)
+
+
+@given(size=st.integers(1, 70_000), data=st.data())
+def test_tiles_hold_every_hash_of_the_tree_at_every_size(size: int, data: st.DataObject) -> None:
+    hashes, at = BIG, data.draw(st.integers(1, size), label="an earlier size")
+
+    def read_tile(level: int, index: int, width: int) -> bytes:
+        assert 0 < width <= merkle.TILE_WIDTH
+        first = index * merkle.TILE_WIDTH
+        return b"".join(hashes[level * 8, first + n] for n in range(width))
+
+    read, index = merkle.tile_reader(read_tile, size), data.draw(st.integers(0, at - 1))
+    path = merkle.inclusion_path(index, at, read)
+    head = merkle.root_at(at, reading(hashes))
+    assert merkle.verify_inclusion(hashes[0, index], index, at, path, head)
+    newer = merkle.root_at(size, read)
+    grown = merkle.consistency_path(at, size, read)
+    assert merkle.verify_consistency(at, size, grown, head, newer)
+
+
+BIG = store(70_000)
+
+
+def test_a_proof_of_a_big_tree_reads_few_hashes() -> None:
+    asked: list[merkle.Place] = []
+
+    def read(wanted: Sequence[merkle.Place]) -> list[bytes]:
+        asked.extend(wanted)
+        return [bytes(32) for _ in wanted]
+
+    merkle.inclusion_path(1_234_567, 9_999_999, read)
+    merkle.consistency_path(1_234_567, 9_999_999, read)
+    assert len(asked) < 4 * 24
+
+
+def test_no_proof_is_made_of_what_is_not_there() -> None:
+    read = reading(store(4))
+    for index, size in ((4, 4), (-1, 4), (0, 0)):
+        with pytest.raises(ValueError, match="has no leaf"):
+            merkle.inclusion_path(index, size, read)
+    for old, new in ((0, 4), (5, 4)):
+        with pytest.raises(ValueError, match="precedes"):
+            merkle.consistency_path(old, new, read)
+    short = merkle.tile_reader(lambda level, index, width: bytes(31 * width), 4)
+    with pytest.raises(ValueError, match="shorter"):
+        merkle.root_at(4, short)
+
+
+def test_tiles_are_named_and_counted_as_published() -> None:
+    assert merkle.tile_path(0, 1234067) == "0/x001/x234/067"
+    assert merkle.tile_path(2, 5, 17) == "2/005.p/17"
+    tiles = merkle.tile_places(0, 70_000)
+    assert [tile for tile in tiles if tile[2] < 256] == [(0, 273, 112), (1, 1, 17), (2, 0, 1)]
+    assert len(tiles) == 274 + 2 + 1
+    assert merkle.tile_places(70_000, 70_000) == []
+    assert merkle.tile_places(69_889, 70_000) == [(0, 273, 112)]
