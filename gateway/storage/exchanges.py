@@ -1,4 +1,4 @@
-"""The gateway's tables, first of all the exchange log, and its only SQL."""
+"""The exchange log's table: entries appended in the order of commits, and read in pages."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -17,14 +17,11 @@ from sqlalchemy import (
     text,
 )
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
+from sqlalchemy.orm import Mapped, Session, mapped_column
 
-_BIG = BigInteger().with_variant(Integer, "sqlite")
+from gateway.storage.base import BIG, Base
+
 _COMMIT_ORDER = 20260301  # the advisory lock that makes numbers appear in order on PostgreSQL
-
-
-class Base(DeclarativeBase):
-    """The gateway's tables."""
 
 
 class Exchange(Base):
@@ -37,7 +34,7 @@ class Exchange(Base):
         {"sqlite_autoincrement": True},
     )
 
-    number: Mapped[int] = mapped_column(_BIG, primary_key=True)
+    number: Mapped[int] = mapped_column(BIG, primary_key=True)
     exchange: Mapped[str] = mapped_column(String(32), unique=True)
     at_ms: Mapped[int] = mapped_column(BigInteger)
     trace: Mapped[str] = mapped_column(String(32))
@@ -61,17 +58,6 @@ class Exchange(Base):
     subject_index: Mapped[bytes | None] = mapped_column(LargeBinary)
 
 
-class IssuerKeys(Base):
-    """Identity's public keys as last seen, so that a restart does not need identity."""
-
-    __tablename__ = "issuer_keys"
-
-    id: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
-    document: Mapped[dict[str, Any]] = mapped_column(JSON)
-    fetched_at_ms: Mapped[int] = mapped_column(BigInteger)
-
-
-metadata = Base.metadata
 _TABLE = Exchange.__table__
 
 
@@ -123,14 +109,3 @@ def list_exchanges(
 def clear_exchanges(session: Session) -> None:
     """Forget every exchange."""
     session.execute(delete(Exchange))
-
-
-def keep_issuer_keys(session: Session, document: Mapping[str, Any], fetched_at_ms: int) -> None:
-    """Remember the keys just fetched in place of earlier ones."""
-    session.merge(IssuerKeys(id=1, document=dict(document), fetched_at_ms=fetched_at_ms))
-
-
-def kept_issuer_keys(session: Session) -> tuple[Mapping[str, Any], int] | None:
-    """Return the keys last seen and when (Unix time in milliseconds), if any."""
-    kept = session.get(IssuerKeys, 1)
-    return (kept.document, kept.fetched_at_ms) if kept else None
