@@ -18,6 +18,13 @@ _DURATION = re.compile(
 _CURIE = re.compile(r"[a-z][a-z0-9-]*:(?:[A-Za-z0-9._~!$&'()*+,=@/-]|%[0-9A-Fa-f]{2})*")
 _HASH = re.compile(r"(?:1220|sha-256:)[0-9a-f]{64}")
 _DECIMAL = re.compile(r"-?(?:0|[1-9][0-9]{0,14})(?:\.[0-9]{1,15})?")
+_NUMBER = r"-?(?:0|[1-9][0-9]{0,14})(?:\.[0-9]{1,15})?"
+_PAIR = re.compile(r"\[-?[0-9]{1,15}\.[0-9]{1,15}, ?-?[0-9]{1,15}\.[0-9]{1,15}\]")
+_WELL_KNOWN = re.compile(rf"POINT ?\({_NUMBER} {_NUMBER}\)")
+_GEOJSON = re.compile(
+    rf'\{{ ?"type": ?"Point", ?"coordinates": ?\[{_NUMBER}, ?{_NUMBER}\] ?\}}'
+    rf'|\{{ ?"coordinates": ?\[{_NUMBER}, ?{_NUMBER}\], ?"type": ?"Point" ?\}}'
+)
 # neither control characters nor a byte order mark; text may have lines
 _NOT_IN_STRING = re.compile("[\x00-\x1f\x7f\ufeff\ud800-\udfff]")
 _NOT_IN_TEXT = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ufeff\ud800-\udfff]")
@@ -110,6 +117,17 @@ def is_point(text: str) -> bool:
     )
 
 
+def is_position(text: str) -> bool:
+    """Accept a point as one of the drafts of the specification writes it.
+
+    ``[x.x,y.y]`` as the reference takes it, ``POINT(x y)`` (well-known text) or GeoJSON.
+    """
+    match = _PAIR.fullmatch(text) or _WELL_KNOWN.fullmatch(text)
+    if match is None and text.startswith("{"):
+        match = _GEOJSON.fullmatch(text)
+    return match is not None
+
+
 def _is_duration(text: str) -> bool:
     if _DURATION.fullmatch(text) is None:
         return False
@@ -134,7 +152,11 @@ DATATYPES: Mapping[str, tuple[Check, str]] = {
     "url": (is_url, "a web address such as https://example.org/"),
     "hash": (is_hash, "a SHA-256 hash such as 1220 and 64 hexadecimal digits"),
     "boolean": (is_boolean, "true or false"),
+    "point": (is_position, "a point such as [73.5,4.1], POINT(73.5 4.1) or GeoJSON"),
 }
+# What a context may call a datatype: the specification's conformance suite knows no other. A point
+# is shown as a string with an extra member `format`.
+SHOWN = {"point": ("string", "position")}
 # Narrower than a datatype. The specification has no decimal, and no point that its own conformance
 # suite accepts: such fields are strings with an extra member `format`.
 FORMATS: Mapping[str, tuple[Check, str]] = {

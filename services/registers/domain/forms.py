@@ -4,17 +4,13 @@ import csv
 import io
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import UTC, datetime
 from typing import Any
 
+from services.registers.domain import moments
 from services.registers.domain.objecthash import multihash
 
+timestamp = moments.write
 ENTRY_COLUMNS = ("entry-number", "entry-timestamp", "key", "blob-hash")
-
-
-def timestamp(seconds: int) -> str:
-    """Write seconds since 1970 as RFC 3339 in UTC: ``2026-03-03T10:15:00Z``."""
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def entry_json(number: int, seconds: int, key: str, blob_hash: bytes) -> str:

@@ -1,19 +1,14 @@
 """Items: what a custodian sends, checked field by field and put into canonical form."""
 
-import json
 import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote
 
-from services.registers.domain import datatypes, keys, objecthash
+from services.registers.domain import canonical, datatypes, keys, objecthash
 
 Value = str | list[str]
-_KEY_RULE = (
-    "A key begins with a letter or digit and has letters, digits and single - _ . or / after it, "
-    f"{keys.MAX_KEY_LENGTH} characters at most."
-)
 
 
 @dataclass(frozen=True)
@@ -41,6 +36,11 @@ class Item:
     blob_hash: bytes
     references: tuple[tuple[str, str, str], ...] = ()
 
+    @property
+    def item_hash(self) -> bytes:
+        """The digest that identifies it in version 1."""
+        return canonical.item_hash(self.content)
+
 
 class Faulty(Exception):
     """An item breaks rules: ``faults`` holds ``{"detail": sentence, "pointer": JSON Pointer}``."""
@@ -48,11 +48,6 @@ class Faulty(Exception):
     def __init__(self, faults: Sequence[Mapping[str, str]]) -> None:
         super().__init__("; ".join(f"{fault['pointer']}: {fault['detail']}" for fault in faults))
         self.faults = faults
-
-
-def canonical_json(value: object) -> str:
-    """Write JSON with sorted keys, no spaces, and every character as itself."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 
 
 def read_item(
@@ -93,11 +88,11 @@ def read_item(
     if register not in values and not any(fault["pointer"] == place for fault in faults):
         faults.append({"detail": "This field holds the key and is needed.", "pointer": place})
     elif key and not (isinstance(key, str) and keys.is_key(key)):
-        faults.append({"detail": _KEY_RULE, "pointer": place})
+        faults.append({"detail": keys.KEY_RULE, "pointer": place})
     if faults:
         raise Faulty(faults)
     assert isinstance(key, str)  # noqa: S101 (checked above)
-    return Item(key, canonical_json(values), objecthash.blob_hash(values), tuple(references))
+    return Item(key, canonical.item_json(values), objecthash.blob_hash(values), tuple(references))
 
 
 def _without_nothing(value: Any) -> Any:

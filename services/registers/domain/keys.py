@@ -3,6 +3,10 @@
 import re
 
 MAX_KEY_LENGTH = 200
+KEY_RULE = (
+    "A key begins with a letter or digit and has letters, digits and single - _ . or / after it, "
+    f"{MAX_KEY_LENGTH} characters at most."
+)
 _KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]*")
 _RESTRICTED_RUN = re.compile(r"[._/-]{2}")
 _NAME = re.compile(r"[a-z][a-z0-9-]*")

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.registers.domain import forms
-from services.registers.domain.items import canonical_json
+from services.registers.domain.canonical import item_json as canonical_json
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1)
 

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.registers.domain.items import Faulty, Field, Item, canonical_json, read_item
+from services.registers.domain.canonical import item_json as canonical_json
+from services.registers.domain.items import Faulty, Field, Item, read_item
 
 FIELDS = (
     Field("boat", "string"),
