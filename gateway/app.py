@@ -5,6 +5,7 @@ from typing import Any, cast
 
 from a2wsgi import WSGIMiddleware
 
+from gateway import reuse
 from gateway.asgi import AsgiApp
 from gateway.consents import Feed
 from gateway.data_plane import DataPlane
@@ -55,9 +56,11 @@ def create_app(
     own = Own(database, seal, listing, log, feed, health, upstreams)
     flask = new_app("gateway", settings, folder=FOLDER, ready=lambda: ready(own), verifier=verifier)
     flask.register_blueprint(blueprint(own))
+    clock = clock or SystemClock()
+    flask.register_blueprint(reuse.blueprint(database, feed.name_of, clock))
     parts = (log, upstreams, keys, feed, health, Ipv6Loopback(settings.relay_port))
     mounted = cast("AsgiApp", WSGIMiddleware(cast("Any", flask), workers=4))
     return DataPlane(
         settings, routes, purposes, verifier, feed, upstreams, log, mounted,
-        clock or SystemClock(), parts,
+        clock, parts,
     )  # fmt: skip

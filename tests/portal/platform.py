@@ -64,6 +64,36 @@ REFUSED = PERSONAL | {
 }
 
 
+REUSE = {
+    "from": "2026-02-01T05:00:00Z",
+    "to": "2026-03-03T05:00:00Z",
+    "consumers": [{"client_id": "fisheries", "name": {"en": "Fisheries Department", "dv": "ފިޝަރީޒް"}}],
+    "components": ["notify", "registers"],
+    "pairs": [
+        {
+            "consumer": "fisheries",
+            "component": component,
+            "calls": calls,
+            "answered": calls,
+            "declined": 0,
+            "refused": 0,
+            "failed": failed,
+            "personal": 0,
+            "half_under_ms": half,
+            "most_under_ms": None,
+            "last": "2026-03-03T05:00:00Z",
+        }
+        for component, calls, failed, half in (("notify", 2, 1, None), ("registers", 40, 0, 5))
+    ],
+    "integrations": {
+        "without_platform": 2,
+        "with_platform": 3,
+        "avoided": 0,
+        "assumption": {"en": "Without the platform 1 × 2 = 2.", "dv": "1 × 2 = 2 ގުޅުން."},
+    },
+}
+
+
 class FakePlatform(BaseAdapter):
     """Answers requests as the gateway would; ``down`` names services that do not answer."""
 
@@ -75,6 +105,7 @@ class FakePlatform(BaseAdapter):
         self.requests: list[requests.PreparedRequest] = []
         self.exchanges = [exchange(3, **PERSONAL), exchange(2), exchange(1)]
         self.own = [exchange(3, **PERSONAL)]
+        self.reuse: dict[str, Any] = REUSE
         self.messages: dict[str, list[dict[str, Any]]] = {"sms": [], "email": [], "letter": []}
         self.records: dict[str, dict[str, Any]] = {
             "K-Thulusdhoo": {
@@ -110,7 +141,7 @@ class FakePlatform(BaseAdapter):
         self.requests.append(request)
         parts = urlsplit(request.url)
         path, query = unquote(parts.path), {k: v[0] for k, v in parse_qs(parts.query).items()}
-        service = "gateway" if path in ("/exchanges", "/readyz") else path.split("/")[1]
+        service = "gateway" if path.startswith(("/exchanges", "/readyz")) else path.split("/")[1]
         if service in self.down and path != "/readyz":
             return _answer(request, 503, {"detail": f"{service} is not available."})
         if service in self.broken:
@@ -132,6 +163,8 @@ class FakePlatform(BaseAdapter):
                 return 200, {"sub": AISHATH, "name": "Aishath Demo", "name#dv": "ޢައިޝަތު"}
             case ["identity", "jwks"]:
                 return 200, self.issuer.jwks()
+            case ["exchanges", "reuse"]:
+                return 200, self.reuse
             case ["exchanges"]:
                 return self._exchanges(request, query)
             case ["notify", "inbox"]:

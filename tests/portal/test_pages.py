@@ -22,6 +22,8 @@ PUBLIC = [
     "/portal/happened?step=2&trace=" + "a" * 32,
     "/portal/happened?present=1&step=1&trace=" + "a" * 32,
     "/portal/live/happened",
+    "/portal/reuse",
+    "/portal/reuse?days=7",
     "/portal/apis",
     "/portal/apis/registers",
     "/portal/apis/portal",
@@ -86,6 +88,7 @@ def test_pages_stand_while_a_component_is_away(
         ),
         ("gateway", "/", "log is not answering"),
         ("gateway", "/portal/happened", "log is not answering"),
+        ("gateway", "/portal/reuse", "log is not answering"),
         ("gateway", "/portal/my-data", "log is not answering"),
         ("notify", "/portal/inbox", "notify is not answering"),
         ("notify", "/portal/apis/notify", "This API is not answering"),
@@ -275,3 +278,25 @@ def test_presenting_stays_on_through_the_steps_until_it_is_left(browser: Browser
     assert f'href="/portal/happened?trace={trace}&amp;present=1&amp;step=2"' in page
     assert f'href="/portal/happened?trace={trace}&amp;step=1"' in page
     assert "present.css" not in browser.text(f"/portal/happened?step=1&trace={trace}")
+
+
+def test_the_reuse_map_draws_and_counts_every_pair(browser: Browser) -> None:
+    page = browser.text("/portal/reuse")
+    assert page.count('class="use') == 2
+    assert 'class="use failing"' in page
+    assert "40 calls" in page
+    assert "&lt; 5 ms" in page
+    assert "Without the platform 1 × 2 = 2." in page
+    browser.platform.reuse = {**browser.platform.reuse, "pairs": [], "consumers": []}
+    assert "No calls were counted yet" in browser.text("/portal/reuse")
+
+
+def test_the_reuse_map_is_taken_along_as_csv_and_json(browser: Browser) -> None:
+    answer = browser.get("/portal/reuse.csv")
+    assert answer.headers["Content-Type"] == "text/csv;charset=UTF-8"
+    first, _, registers = answer.text.splitlines()
+    assert first.startswith("consumer,component,calls")
+    assert registers.startswith("fisheries,registers,40,0,0,0,0,5,,")
+    assert browser.get("/portal/reuse.json").json["pairs"][0]["component"] == "notify"
+    browser.platform.down.add("gateway")
+    assert browser.get("/portal/reuse.csv").status_code == 503
