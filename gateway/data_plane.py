@@ -147,6 +147,8 @@ class Passage:
         limit = route.max_body_bytes or plane.settings.max_body_bytes
         body, is_whole = await self._body(call, limit)
         headers = self._headers(route, call, allowed, hop, body, is_whole)
+        if match.has_slash:
+            headers.append((b"atoll-path", call.path))  # WSGI shows a service the decoded one
         if route.service == "gateway":
             await self._ask_own(headers, body)
         else:

@@ -18,8 +18,13 @@ PLAIN = re.compile(rb"/[A-Za-z0-9._~!$&'()*+,;=:@/-]*")  # RFC 3986 pchar withou
 ESCAPED = re.compile(rb"/(?:[A-Za-z0-9._~!$&'()*+,;=:@/-]|%[0-9A-Fa-f]{2})*")
 QUERY = re.compile(rb"[\x21-\x7e]*")
 MAX_TARGET_BYTES = 8192
-_HIDDEN = re.compile(rb"%(?:2[Ff]|5[Cc]|[01][0-9A-Fa-f]|7[Ff])")  # slashes, control characters
+_HIDDEN = re.compile(rb"%(?:5[Cc]|[01][0-9A-Fa-f]|7[Ff])")  # backslashes, control characters
+_SLASH = re.compile(rb"%2[Ff]")
 _TWICE = re.compile(rb"%[0-9A-Fa-f]{2}")
+AMBIGUOUS = (
+    "The address holds characters that are not allowed there. "
+    "Escape each once (RFC 3986), and leave out slashes inside a part."
+)
 _PLACE = re.compile(r"\{([a-z_]+)(:path)?\}")
 _BASES = frozenset({"consent", "own"})
 
@@ -47,6 +52,7 @@ class Route:
     errors: Literal["problem", "notify-v2"] = "problem"
     max_body_bytes: int | None = None
     suffixes: tuple[str, ...] = ()
+    escaped_slashes: bool = False
     says: Mapping[str, str] = field(default_factory=dict)
 
     @property
@@ -69,10 +75,14 @@ class Route:
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """The route found and the values of its places, decoded."""
+    """The route found and the values of its places, decoded.
+
+    has_slash: a part of the address holds an escaped slash, which the service must not open.
+    """
 
     route: Route
     parameters: dict[str, str]
+    has_slash: bool = False
 
 
 class _Node:
@@ -119,12 +129,17 @@ class RouteTable:
         segments = segments_of(path)
         found: list[tuple[int, Route, frozenset[str], tuple[str, ...], list[str]]] = []
         _collect(self._root, segments, 0, [], found)
+        has_slash = _SLASH.search(path) is not None
+        if has_slash:
+            found = [candidate for candidate in found if candidate[1].escaped_slashes]
+            if not found:
+                raise Malformed(AMBIGUOUS)
         best = None
         for candidate in found:
             if method in candidate[2] and (best is None or candidate[0] < best[0]):
                 best = candidate
         if best is not None:
-            return Match(best[1], dict(zip(best[3], best[4], strict=True)))
+            return Match(best[1], dict(zip(best[3], best[4], strict=True)), has_slash)
         if found:
             allow = ", ".join(sorted(frozenset().union(*(candidate[2] for candidate in found))))
             raise MethodNotAllowed(
@@ -155,27 +170,26 @@ def _collect(
 def segments_of(path: bytes) -> list[str]:
     """Split a path into its decoded segments; refuse what could be read in two ways.
 
-    Refused: anything but RFC 3986 characters, escaped slashes, backslashes and control
-    characters, escapes of escapes, dot segments, empty segments, bytes that are not UTF-8.
+    Refused: anything but RFC 3986 characters, backslashes and control characters, escapes of
+    escapes, dot segments, empty segments, bytes that are not UTF-8. An escaped slash stays inside
+    its segment; only routes that declare ``escaped_slashes`` take one.
     """
     if len(path) > MAX_TARGET_BYTES:
         raise AddressTooLong(f"The address is longer than {MAX_TARGET_BYTES} bytes. Shorten it.")
     if PLAIN.fullmatch(path):
-        decoded = path
+        segments = parts = path.decode().split("/")[1:]
     elif ESCAPED.fullmatch(path) and not _HIDDEN.search(path):
-        decoded = unquote_to_bytes(path)
+        decoded = [unquote_to_bytes(part) for part in path.split(b"/")[1:]]
+        if any(_TWICE.search(part) for part in decoded):
+            raise Malformed(AMBIGUOUS)
+        try:
+            segments = [part.decode() for part in decoded]
+        except UnicodeDecodeError:
+            raise Malformed("The address is not UTF-8.") from None
+        parts = [part for segment in segments for part in segment.split("/")]
     else:
-        decoded = b""
-    if not decoded or (decoded is not path and _TWICE.search(decoded)):
-        raise Malformed(
-            "The address holds characters that are not allowed there. "
-            "Escape each once (RFC 3986), and leave out slashes inside a part."
-        )
-    try:
-        segments = decoded.decode().split("/")[1:]
-    except UnicodeDecodeError:
-        raise Malformed("The address is not UTF-8.") from None
-    if "." in segments or ".." in segments or "" in segments[:-1]:
+        raise Malformed(AMBIGUOUS)
+    if "." in parts or ".." in parts or "" in segments[:-1]:
         raise Malformed("The address has an empty part or a dot part. Write it out in full.")
     return segments
 
@@ -210,6 +224,8 @@ def read_route(line: Mapping[str, Any]) -> Route:
         raise ValueError(f"{route.path}: auth: token and scopes come together")
     if route.suffixes and route.path.endswith("}"):
         raise ValueError(f"{route.path}: a place takes any suffix already")
+    if route.escaped_slashes and (":path}" in route.path or "{" not in route.path):
+        raise ValueError(f"{route.path}: escaped_slashes needs a place that is one part")
     if not set(route.bases) <= _BASES:
         raise ValueError(f"{route.path}: bases are {', '.join(sorted(_BASES))}")
     if not route.quiet and not {"en", "dv"} <= set(route.says):

@@ -2,10 +2,12 @@
 
 import hmac
 import logging
+import re
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote_to_bytes
 
 import requests
 import yaml
@@ -52,10 +54,27 @@ def new_app(
     app.extensions["atoll_verifier"] = verifier or Verifier(
         KeySource(_fetch_keys(settings, http or requests.Session())), settings.issuer
     )
+    app.wsgi_app = _keeping_slashes(app.wsgi_app)  # type: ignore[method-assign]
     _install_context(app, settings)
     _install_errors(app, settings, show_problem)
     _install_health(app, name, folder, ready, reset)
     return app
+
+
+def _keeping_slashes(inner: Any) -> Any:
+    """Route by the address as it was sent where a part of it holds an escaped slash.
+
+    WSGI shows the decoded path alone, in which such a part would fall into two. The gateway says
+    the path as it came (``Atoll-Path``), and a view gets the part with its slash still escaped.
+    """
+
+    def keeping(environ: dict[str, Any], start_response: Any) -> Any:
+        if sent := environ.get("HTTP_ATOLL_PATH"):
+            kept = re.sub("%2f", "%252F", sent, flags=re.IGNORECASE)
+            environ["PATH_INFO"] = unquote_to_bytes(kept).decode("latin-1")
+        return inner(environ, start_response)
+
+    return keeping
 
 
 def _fetch_keys(settings: ServiceSettings, http: requests.Session) -> Callable[[], Any]:

@@ -36,6 +36,20 @@ async def test_the_address_goes_on_exactly_as_it_came(tmp_path: Path) -> None:
 
 
 @in_loop
+async def test_an_escaped_slash_goes_on_escaped_where_it_is_declared(tmp_path: Path) -> None:
+    async with door(tmp_path) as it:
+        path = "/registers/island/records/SI%2F2015%2F1"
+        assert (await it.get(path, {"Atoll-Path": "/spoof"})).status == 200
+        assert (await it.get("/registers/island/records/K", {"Atoll-Path": "/spoof"})).status == 200
+        assert (await it.get("/registers/is%2Fland/context")).slug == "malformed"
+        [request, plain] = it.asked("registers")
+        assert request.target == request.header("Atoll-Path") == path
+        assert plain.header("Atoll-Path") is None
+        entry = (await it.log())[0]
+        assert entry["parameters"] == {"register": "island", "key": "SI/2015/1"}
+
+
+@in_loop
 async def test_the_door_writes_the_context_and_nobody_else(tmp_path: Path) -> None:
     async with door(tmp_path) as it:
         spoofed = {

@@ -60,7 +60,8 @@ def test_places_are_decoded_and_hold_one_part_or_the_rest() -> None:
 @pytest.mark.parametrize(
     "path",
     [
-        b"/a%2fb", b"/a%2Fb", b"/a%5cb", b"/a\\b", b"/a/../b", b"/a/./b", b"/..", b"/a/%2e%2e/b",
+        b"/a%2f..%2fb", b"/%2e%2e%2Fb", b"/a%2F.", b"/a%5cb", b"/a\\b",
+        b"/a/../b", b"/a/./b", b"/..", b"/a/%2e%2e/b",
         b"/a/%2E/b", b"/a/.%2e", b"/a%00", b"/a%0d%0a", b"/a%7f", b"/a\x00", b"/a\x7f", b"/a b",
         b"/a%", b"/a%4", b"/a%zz", b"/a%252fb", b"/a%252e", b"//a", b"/a//b", b"a", b"", b"*",
         b"http://x/a", b"/a%ff", b"/a%ed%a0%80", b"/\xc3\xa9", b"/a{b}", b'/a"b', b"/a<b>",
@@ -107,6 +108,7 @@ def test_any_bytes_are_split_or_refused_and_never_more(path: bytes) -> None:
     assert not {".", ".."} & set(segments)
     assert all(segments[:-1])
     assert not any(set(segment) & set("\\\x00\r\n") for segment in segments)
+    assert all({".", ".."}.isdisjoint(segment.split("/")) for segment in segments)
 
 
 @given(st.lists(st.text(min_size=1, max_size=8), min_size=1, max_size=4))
@@ -119,9 +121,30 @@ def test_what_is_accepted_comes_back_as_it_was_written(parts: list[str]) -> None
         assert segments_of(path.encode()) == parts
     except Malformed:
         assert any(
-            part in (".", "..") or re.search(r"[/\\\x00-\x1f\x7f]|%[0-9A-Fa-f]{2}", part)
+            {".", ".."}.intersection(part.split("/"))
+            or re.search(r"[\\\x00-\x1f\x7f]|%[0-9A-Fa-f]{2}", part)
             for part in parts
         )
+
+
+def test_an_escaped_slash_passes_only_where_it_is_declared_and_stays_in_its_part() -> None:
+    routes = RouteTable(
+        [
+            Route("/r/{key}", ("GET",), "registers", escaped_slashes=True),
+            Route("/r/{key}/entries", ("GET",), "registers", escaped_slashes=True),
+            Route("/r/{a}/{b}", ("GET",), "registers"),
+            Route("/p/{rest:path}", ("GET",), "portal"),
+        ]
+    )
+    match = routes.match("GET", b"/r/SI%2F2015%2f1")
+    assert (match.route.path, match.parameters) == ("/r/{key}", {"key": "SI/2015/1"})
+    assert match.has_slash
+    assert routes.match("GET", b"/r/a%2Fentries").route.path == "/r/{key}"
+    assert routes.match("GET", b"/r/a%2Fb/entries").parameters == {"key": "a/b"}
+    assert not routes.match("GET", b"/r/a").has_slash
+    for refused in (b"/r/a%2Fb/c", b"/p/a%2Fb", b"/r%2Fa", b"/nowhere%2Fb", b"/r/..%2Fa"):
+        with pytest.raises(Malformed):
+            routes.match("GET", refused)
 
 
 def test_a_thousand_routes_cost_no_more_than_one(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -207,6 +230,7 @@ def test_every_shown_route_says_what_happened_in_both_languages() -> None:
         {"scopes": ["a"]},
         {"auth": "token", "scopes": ["a"], "personal": "read", "categories": ["a"], "bases": ["x"]},
         {"quiet": False},
+        {"escaped_slashes": True},
     ],
 )
 def test_rules_that_do_not_fit_together_stop_the_start(line: dict[str, object]) -> None:

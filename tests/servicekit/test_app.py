@@ -55,6 +55,11 @@ def app(issuer: FakeIssuer, tmp_path: Path) -> Flask:
     def feed() -> str:
         return "feed"
 
+    @app.get("/demo/keys/<key>")
+    @access.public
+    def key_of(key: str) -> object:
+        return jsonify(key=key)
+
     @app.get("/demo/unmarked")
     def unmarked() -> str:
         return "must never be seen"
@@ -81,6 +86,14 @@ def test_without_the_gateways_key_only_health_answers(client: FlaskClient) -> No
             assert answer.status_code == 403
             assert "Send your call to http://localhost:8000" in answer.json["detail"]
     assert client.get("/demo/open", headers=INSIDE).text == "open"
+
+
+def test_an_escaped_slash_stays_in_its_part_when_the_gateway_says_so(client: FlaskClient) -> None:
+    path = "/demo/keys/SI%2F2015%2f1%20%C3%A9"
+    assert client.get(path, headers=INSIDE).status_code == 404  # WSGI shows the decoded path
+    answer = client.get(path, headers=INSIDE | {"Atoll-Path": path})
+    assert answer.get_json() == {"key": "SI%2F2015%2F1 é"}
+    assert client.get(path, headers={"Atoll-Path": path}).status_code == 403
 
 
 def test_a_view_without_a_marker_never_answers(client: FlaskClient) -> None:
