@@ -20,10 +20,10 @@ DEFAULT_DAYS, MAX_DAYS = 30, 366
 CLASSES_MS = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000, 2_000, 5_000)
 ASSUMPTION = {
     "en": (
-        "Without the platform each of {n} consumers would build and keep its own connection to "
-        "each of {m} components: {n} × {m} = {without}. With it each consumer and each component "
-        "connects once, to the gateway: {n} + {m} = {within}. That every consumer needs every "
-        "component is an assumption; {seen} of the pairs were seen in use."
+        "Without the platform every consumer would build and keep its own connection to every "
+        "component: {n} × {m} = {without}. With it every consumer and every component connects "
+        "once, to the gateway: {n} + {m} = {within}. That every consumer needs every component is "
+        "an assumption; pairs seen in use: {seen}."
     ),
     "dv": (
         "ޕްލެޓްފޯމް ނެތްނަމަ، {n} ފަރާތުން ކޮންމެ ފަރާތަކުންވެސް {m} ބައިގެ ކޮންމެ ބަޔަކާއި ވަކިން ގުޅުން "

@@ -60,7 +60,7 @@ async def test_integrations_are_counted_with_their_assumption(database: Database
     found = (await counted(database, *calls))["integrations"]
     assert (found["without_platform"], found["with_platform"], found["avoided"]) == (6, 5, 1)
     assert "2 × 3 = 6" in found["assumption"]["en"]
-    assert "3 of the pairs were seen" in found["assumption"]["en"]
+    assert "pairs seen in use: 3" in found["assumption"]["en"]
     assert set(found["assumption"]) == {"en", "dv"}
 
 

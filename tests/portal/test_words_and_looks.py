@@ -60,6 +60,7 @@ def test_every_text_that_a_page_asks_for_exists_and_every_text_is_used() -> None
         "door_",
         "step_",
         "check_",
+        "reuse_days_",
     )
     unused = {
         key
