@@ -1,13 +1,21 @@
 """Who may call a view. Every view carries exactly one marker; a view without one never answers."""
 
 import hmac
+import time
 from collections.abc import Callable
 from typing import Any, Protocol, TypeVar, cast
 
 from flask import Flask, current_app, g, request
 
 from servicekit.problems import InsufficientScope, NotFound
-from servicekit.tokens import Token, Verifier, bearer
+from servicekit.tokens import (
+    LEVELS,
+    Token,
+    Verifier,
+    check_authentication,
+    check_confirmation,
+    credentials,
+)
 
 F = TypeVar("F", bound=Callable[..., Any])
 # Atoll-Caller of the gateway's own calls; no client has this id
@@ -33,17 +41,26 @@ class Public:
 
 
 class Scoped:
-    """Callers with an access token for this service that carries one of the scopes."""
+    """Callers with an access token for this service that carries one of the scopes.
 
-    def __init__(self, scopes: tuple[str, ...]) -> None:
-        self.scopes = scopes
+    acr, max_age_s: how strongly and how recently the person must have signed in (RFC 9470).
+    """
+
+    def __init__(
+        self, scopes: tuple[str, ...], acr: str | None = None, max_age_s: int | None = None
+    ) -> None:
+        if acr is not None and acr not in LEVELS:
+            raise ValueError(f"{acr} is no level of assurance")
+        self.scopes, self.acr, self.max_age_s = scopes, acr, max_age_s
         self.label = "scope " + " or ".join(scopes)
 
     def check(self) -> None:
-        """Verify the bearer token (the gateway did; a service does not take its word for it)."""
-        token = verifier().verify(
-            bearer(request.headers.get("Authorization")), current_app.config["ATOLL_AUDIENCE"]
-        )
+        """Verify the access token (the gateway did; a service does not take its word for it)."""
+        given = credentials(request.headers.get("Authorization"))
+        token = verifier().verify(given.token, current_app.config["ATOLL_AUDIENCE"])
+        check_confirmation(token, given.scheme, proof_of_request(given.token))
+        if self.acr is not None or self.max_age_s is not None:
+            check_authentication(token, time.time(), acr=self.acr, max_age_s=self.max_age_s)
         if not token.scopes.intersection(self.scopes):
             raise InsufficientScope(*self.scopes)
         g.atoll_token = token
@@ -77,9 +94,12 @@ def public(view: F) -> F:
     return mark(Public())(view)
 
 
-def scope(*names: str) -> Callable[[F], F]:
-    """Mark a view that needs a token for this service with one of these scopes."""
-    return mark(Scoped(names))
+def scope(*names: str, acr: str | None = None, max_age_s: int | None = None) -> Callable[[F], F]:
+    """Mark a view that needs a token for this service with one of these scopes.
+
+    acr, max_age_s: ask for a stronger or newer sign-in, with the challenge of RFC 9470.
+    """
+    return mark(Scoped(names, acr, max_age_s))
 
 
 def gateway_only(view: F) -> F:
@@ -105,6 +125,16 @@ def check_access(app: Flask) -> None:
 def token() -> Token:
     """Return the verified token of this request; only in views marked with a scope."""
     return cast(Token, g.atoll_token)
+
+
+def proof_of_request(access_token: str) -> str | None:
+    """Return the thumbprint of the key that the caller proved to hold, or None without a proof.
+
+    The gateway checked the proof and says so in Atoll-Proof. An application that is reached with
+    the proof itself sets ``atoll_proof``, a function of the access token.
+    """
+    own: Callable[[str], str | None] | None = current_app.extensions.get("atoll_proof")
+    return own(access_token) if own else request.headers.get("Atoll-Proof")
 
 
 def verifier() -> Verifier:

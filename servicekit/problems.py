@@ -63,6 +63,25 @@ class Unauthenticated(Problem):
         super().__init__(detail, headers={"WWW-Authenticate": challenge}, **members)
 
 
+class InsufficientAuthentication(Problem):
+    """The person must sign in again, or more strongly (RFC 9470 section 3)."""
+
+    slug, title = "insufficient-user-authentication", "A stronger or newer sign-in is needed"
+    status = 401
+
+    def __init__(self, scheme: str, acr: str | None, max_age_s: int | None) -> None:
+        asks: dict[str, Any] = ({"acr_values": acr} if acr else {}) | (
+            {"max_age": max_age_s} if max_age_s is not None else {}
+        )
+        detail = "Nothing was done. Let the person sign in again, with " + " and ".join(
+            f"{name}={value}" for name, value in asks.items()
+        )
+        parameters = {"error_description": "A stronger or newer sign-in is needed", **asks}
+        challenge = f'{scheme} realm="atoll", error="insufficient_user_authentication"'
+        challenge += "".join(f', {name}="{value}"' for name, value in parameters.items())
+        super().__init__(f"{detail}.", headers={"WWW-Authenticate": challenge}, **asks)
+
+
 class Forbidden(Problem):
     """The caller is known and may not do this."""
 

@@ -1,23 +1,43 @@
 """Access tokens (RFC 9068): the keys that verify them, kept through outages; verification."""
 
 import hashlib
+import hmac
 import logging
 import re
 import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import jwt
 
-from servicekit.problems import Unauthenticated
+from servicekit.dpop import InvalidProof, ProofMemory, check_proof
+from servicekit.problems import InsufficientAuthentication, Unauthenticated
 
+__all__ = [
+    "Credentials",
+    "DenyList",
+    "InvalidProof",
+    "KeySource",
+    "ProofMemory",
+    "Token",
+    "UnknownKey",
+    "Verifier",
+    "bearer",
+    "check_authentication",
+    "check_confirmation",
+    "check_proof",
+    "credentials",
+]
 ALGORITHMS = ("ES256", "RS256")
+LEVELS = ("low", "substantial", "high")  # of assurance, as acr
 LEEWAY_S = 5
 MAX_TOKEN_BYTES = 8192
 _COMPACT = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+")
+_HEADER = frozenset({"alg", "kid", "typ"})  # what would lead to another key or reading is refused
+_INVALID = "invalid_token"
 _REQUIRED = ["iss", "sub", "aud", "client_id", "jti", "iat", "exp"]
 
 logger = logging.getLogger(__name__)
@@ -34,11 +54,41 @@ class Token:
     jti: str
     expires_at: int
     claims: Mapping[str, Any]
+    key_id: str = ""
+    confirmed_key: str | None = None  # thumbprint of the key it is bound to (RFC 9449 section 6.1)
 
     @property
     def is_person(self) -> bool:
         """Whether it speaks for a person: a machine's subject is its own client id."""
         return self.subject != self.client_id
+
+    @property
+    def actors(self) -> tuple[str, ...]:
+        """Who acts for the subject, the present one first (RFC 8693 section 4.1)."""
+        found, act = [], self.claims.get("act")
+        while isinstance(act, dict):
+            found.append(str(act.get("sub", "")))
+            act = act.get("act")
+        return tuple(found)
+
+
+@dataclass(frozen=True)
+class DenyList:
+    """What is worth nothing any more, before it expires; whoever hears of it fills the sets."""
+
+    jtis: set[str] = field(default_factory=set)
+    grants: set[str] = field(default_factory=set)
+    keys: set[str] = field(default_factory=set)
+    clients: set[str] = field(default_factory=set)
+
+    def covers(self, token: Token) -> bool:
+        """Whether the token must be refused."""
+        return (
+            token.jti in self.jtis
+            or token.client_id in self.clients
+            or token.key_id in self.keys
+            or token.claims.get("grant_id") in self.grants
+        )
 
 
 class UnknownKey(Exception):
@@ -72,6 +122,7 @@ class KeySource:
         self._keys: dict[str, jwt.PyJWK] = {}
         self._fetched_at = self._tried_at = float("-inf")
         self._lock = threading.Lock()
+        self._patience = threading.Semaphore(2)
 
     def key(self, kid: str) -> jwt.PyJWK:
         """Return the key with this id at once; raises UnknownKey when none is held."""
@@ -79,13 +130,28 @@ class KeySource:
         under_way = self._lock.locked()  # a fetch that another thread began is worth waiting for
         key = self._keys.get(kid)
         if key is not None and now - self._fetched_at < self._hard_limit_s:
-            if now - self._fetched_at > self._max_age_s and self._may_fetch(now):
+            is_due = now - self._fetched_at > self._max_age_s and self._may_fetch(now)
+            if is_due and not under_way:
                 threading.Thread(target=self.refresh, daemon=True).start()
             return key
         raise UnknownKey(worth_fetching=under_way or self._lock.locked() or self._may_fetch(now))
 
     def refresh(self) -> None:
-        """Fetch the keys now, unless another thread is doing so or just did."""
+        """Fetch the keys now, unless another thread is doing so or just did.
+
+        While keys are held, two callers at most wait for a slow fetch: forged tokens must not hold
+        every thread of a service whose good tokens need none.
+        """
+        had_keys = bool(self._keys)
+        if had_keys and not self._patience.acquire(blocking=False):
+            return
+        try:
+            self._refresh()
+        finally:
+            if had_keys:
+                self._patience.release()
+
+    def _refresh(self) -> None:
         if not self._lock.acquire(timeout=10):
             return
         try:
@@ -103,7 +169,9 @@ class KeySource:
         """Hold these keys; ``age_s``: how long ago they were fetched, by an earlier process."""
         keys = jwt.PyJWKSet.from_dict(dict(document)).keys
         self._keys = {
-            key.key_id: key for key in keys if key.key_id and key.algorithm_name in ALGORITHMS
+            key.key_id: key
+            for key in keys
+            if key.key_id and key.algorithm_name in ALGORITHMS and key.public_key_use != "enc"
         }
         self._fetched_at = self._monotonic() - age_s
 
@@ -159,6 +227,8 @@ class Verifier:
             header = jwt.get_unverified_header(text)
             if str(header.get("typ", "")).lower().removeprefix("application/") != "at+jwt":
                 raise Unauthenticated("This is not an access token (its typ is not at+jwt).")
+            if set(header) - _HEADER or header.get("alg") not in ALGORITHMS:
+                raise ValueError("the header leads elsewhere")
             key = self._key(str(header.get("kid", "")), may_fetch)
             # time is checked below against our own clock, so that tests and leeway are exact
             claims = jwt.decode(
@@ -175,13 +245,13 @@ class Verifier:
                     "strict_aud": True,
                 },
             )
-            return self._token(claims)
+            return self._token(claims, str(header["kid"]))
         except jwt.InvalidAudienceError:
             raise Unauthenticated(
                 f"This token is for another service; this one needs a token whose audience is "
                 f"{audience}. Ask the token endpoint for it with resource={audience}."
             ) from None
-        except (jwt.PyJWTError, ValueError, TypeError):
+        except (jwt.PyJWTError, ValueError, TypeError, ArithmeticError, RecursionError):
             raise Unauthenticated(
                 "The token's signature or content is not valid. Get a new token from "
                 f"{self._issuer}/token."
@@ -204,7 +274,7 @@ class Verifier:
                 f"publish. Get a new token from {self._issuer}/token."
             ) from None
 
-    def _token(self, claims: Mapping[str, Any]) -> Token:
+    def _token(self, claims: Mapping[str, Any], key_id: str) -> Token:
         now, expires_at = self._now(), int(claims["exp"])
         if now > expires_at + LEEWAY_S:
             raise Unauthenticated(
@@ -214,6 +284,10 @@ class Verifier:
         if int(claims["iat"]) > now + 10 or int(claims.get("nbf", 0)) > now + LEEWAY_S:
             raise Unauthenticated("This token is not valid yet; check the clock that issued it.")
         roles = claims.get("roles", [])
+        confirmation = claims.get("cnf")
+        confirmed_key = confirmation.get("jkt") if isinstance(confirmation, dict) else None
+        if confirmation is not None and not isinstance(confirmed_key, str):
+            raise Unauthenticated("This token is bound in a way that is not understood here.")
         return Token(
             subject=str(claims["sub"]),
             client_id=str(claims["client_id"]),
@@ -222,12 +296,69 @@ class Verifier:
             jti=str(claims["jti"]),
             expires_at=expires_at,
             claims=claims,
+            key_id=key_id,
+            confirmed_key=confirmed_key,
         )
 
 
-def bearer(header: str | None) -> str:
-    """Return the token of an ``Authorization`` header (RFC 6750 2.1) or raise Unauthenticated."""
+@dataclass(frozen=True)
+class Credentials:
+    """An access token as it was sent."""
+
+    scheme: str  # bearer or dpop
+    token: str
+
+
+def credentials(header: str | None) -> Credentials:
+    """Read an ``Authorization`` header (RFC 6750 2.1, RFC 9449 7.1) or raise Unauthenticated."""
     scheme, _, text = (header or "").partition(" ")
-    if scheme.lower() != "bearer" or not text.strip():
+    if scheme.lower() not in ("bearer", "dpop") or not text.strip():
         raise Unauthenticated("Send an access token: Authorization: Bearer TOKEN.", error=None)
-    return text.strip()
+    return Credentials(scheme.lower(), text.strip())
+
+
+def bearer(header: str | None) -> str:
+    """Return the token of an ``Authorization`` header sent as a bearer's."""
+    given = credentials(header)
+    if given.scheme != "bearer":
+        raise Unauthenticated("Send an access token: Authorization: Bearer TOKEN.", error=None)
+    return given.token
+
+
+def check_confirmation(token: Token, scheme: str, proof: str | None) -> None:
+    """Refuse a bound token without its key's proof, and a proof without a token bound to it.
+
+    proof: the thumbprint that ``check_proof`` returned, here or at the gateway (Atoll-Proof).
+    """
+    bound_to = token.confirmed_key
+    if bound_to is None:
+        if scheme == "dpop" or proof is not None:
+            raise InvalidProof("This token is not bound to a key. Send it as Bearer.", _INVALID)
+        return
+    if scheme != "dpop" or proof is None:
+        raise InvalidProof(
+            "This token is bound to a key. Send Authorization: DPoP TOKEN and a DPoP proof.",
+            _INVALID,
+        )
+    if not hmac.compare_digest(bound_to.encode(), proof.encode("utf-8", "replace")):
+        raise InvalidProof("The proof is signed with another key than the token's.", _INVALID)
+
+
+def check_authentication(
+    token: Token, now: float, *, acr: str | None = None, max_age_s: int | None = None
+) -> None:
+    """Refuse a token whose person signed in too weakly or too long ago (RFC 9470).
+
+    acr: the lowest of LEVELS that will do. A machine's token has no sign-in and never will do.
+    """
+    reached = token.claims.get("acr")
+    is_weak = acr is not None and (
+        reached not in LEVELS or LEVELS.index(reached) < LEVELS.index(acr)
+    )
+    signed_in_at = token.claims.get("auth_time")
+    is_old = max_age_s is not None and (
+        not isinstance(signed_in_at, int | float) or now - signed_in_at > max_age_s + LEEWAY_S
+    )
+    if is_weak or is_old:
+        scheme = "Bearer" if token.confirmed_key is None else "DPoP"
+        raise InsufficientAuthentication(scheme, acr, max_age_s)
