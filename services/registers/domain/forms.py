@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from services.registers.domain import moments
+from services.registers.domain import canonical, moments
 from services.registers.domain.objecthash import multihash
 
 timestamp = moments.write
@@ -23,8 +23,24 @@ def entry_json(number: int, seconds: int, key: str, blob_hash: bytes) -> str:
 
 
 def with_id(identifier: str, content: str) -> str:
-    """Put ``_id`` in front of the members of stored canonical JSON, without reading it again."""
-    return f'{{"_id":"{identifier}",{content[1:]}'
+    """Put ``_id`` in front of the members of stored canonical JSON, without reading it again.
+
+    Empty values mean nothing and are left out; only loaded files have any.
+    """
+    if '""' in content or "[]" in content:
+        content = canonical.item_json(without_empty(json.loads(content)))
+    return (
+        f'{{"_id":"{identifier}",{content[1:]}' if content != "{}" else f'{{"_id":"{identifier}"}}'
+    )
+
+
+def without_empty(item: Mapping[str, str | list[str]]) -> dict[str, str | list[str]]:
+    """Return an item without its empty values."""
+    filled = {
+        name: [each for each in value if each] if isinstance(value, list) else value
+        for name, value in item.items()
+    }
+    return {name: value for name, value in filled.items() if value}
 
 
 def appended_json(
@@ -45,7 +61,7 @@ def json_list(objects: Iterable[str]) -> str:
 
 def entries_csv(rows: Iterable[Sequence[Any]]) -> str:
     """Write entries (number, seconds, key, blob hash) as CSV."""
-    return _csv(
+    return table(
         ENTRY_COLUMNS,
         (
             (number, timestamp(seconds), key, multihash(blob_hash))
@@ -56,18 +72,20 @@ def entries_csv(rows: Iterable[Sequence[Any]]) -> str:
 
 def items_csv(field_names: Sequence[str], rows: Iterable[tuple[str, str]]) -> str:
     """Write records or blobs (id, canonical JSON) as CSV, fields in the order of the schema."""
-    return _csv(
+    return table(
         ("_id", *field_names),
-        ((identifier, *_cells(field_names, json.loads(content))) for identifier, content in rows),
+        ((identifier, *cells(field_names, json.loads(content))) for identifier, content in rows),
     )
 
 
-def _cells(field_names: Sequence[str], item: Mapping[str, str | list[str]]) -> list[str]:
+def cells(field_names: Sequence[str], item: Mapping[str, str | list[str]]) -> list[str]:
+    """Return the cells of an item in the order of the schema; several values joined with ``;``."""
     values = (item.get(name, "") for name in field_names)
     return [";".join(value) if isinstance(value, list) else value for value in values]
 
 
-def _csv(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
+def table(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
+    """Write CSV with a header row and CR LF (RFC 4180)."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\r\n")
     writer.writerow(header)
