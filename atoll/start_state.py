@@ -21,6 +21,7 @@ PEOPLE: Mapping[str, str] = {
     "hassan": "Hassan Demo",
     "zeena": "Zeena Demo",
 }
+# scopes: all of a program's; person_scopes: those that need somebody who signed in
 CLIENTS: Mapping[str, Mapping[str, Any]] = {
     "portal": {
         "redirect_uris": ["/portal/callback"],
@@ -33,26 +34,53 @@ CLIENTS: Mapping[str, Mapping[str, Any]] = {
             "registers.read",
             "exchanges.overview",
         ],
-        "audience": [
-            "urn:atoll:identity",
-            "urn:atoll:registers",
-            "urn:atoll:notify",
-            "urn:atoll:gateway",
-        ],
+        "person_scopes": ["openid", "profile", "identity.contact", "notify.inbox", "exchanges.own"],
+        "audience": ["identity", "registers", "notify", "gateway"],
     },
     "fisheries": {
-        "redirect_uris": [],
         "scopes": ["registers.read", "registers.append", "identity.contact", "identity.consents"],
-        "audience": ["urn:atoll:registers", "urn:atoll:identity"],
+        "audience": ["registers", "identity"],
     },
-    "operator": {
-        "redirect_uris": [],
-        "scopes": ["platform.operate"],
-        "audience": ["urn:atoll:gateway"],
+    "island-council": {
+        "redirect_uris": ["https://council.example/callback"],
+        "scopes": ["openid", "profile", "identity.contact", "registers.read", "registers.append"],
+        "person_scopes": ["openid", "profile", "identity.contact"],
+        "audience": ["registers", "identity"],
     },
+    "ferry-operator": {
+        "redirect_uris": ["https://ferry.example/callback"],
+        "scopes": ["openid", "profile", "registers.read"],
+        "person_scopes": ["openid", "profile"],
+        "audience": ["registers", "identity"],
+    },
+    "statistics": {"scopes": ["registers.read"], "audience": ["registers"]},
+    "health-agency": {"scopes": ["registers.read"], "audience": ["registers"]},
+    "national-registration": {"scopes": ["registers.read"], "audience": ["registers"]},
+    "sandbox": {
+        "scopes": ["registers.read", "exchanges.overview"],
+        "audience": ["registers", "gateway"],
+    },
+    "operator": {"scopes": ["platform.operate"], "audience": ["gateway"]},
+}
+# departments and businesses that send messages, with the channels that they have templates for;
+# `demo` is the one that the official notification clients' own checks use
+NOTIFY_SERVICES: Mapping[str, tuple[str, ...]] = {
+    "fisheries": ("sms", "email", "letter"),
+    "island-council": ("sms", "email", "letter"),
+    "ferry-operator": ("sms",),
+    "demo": ("sms", "email", "letter"),
 }
 API_KEYS = ("live", "team", "test")
-TEMPLATES = ("sms", "email", "letter")
+# who runs a program that the portal can start: its clients, its messages, the person it serves
+PROGRAMS: Mapping[str, Mapping[str, Any]] = {
+    "fisheries": {"clients": ("fisheries",), "people": ()},
+    "island-council": {
+        "clients": ("island-council", "statistics", "health-agency", "national-registration"),
+        "people": ("mariyam",),
+    },
+    "ferry-operator": {"clients": ("ferry-operator",), "people": ("ibrahim",)},
+    "sandbox": {"clients": ("sandbox",), "people": ()},
+}
 SQLITE = "sqlite"
 
 
@@ -71,11 +99,14 @@ def make(database_url: Mapping[str, str]) -> dict[str, dict[str, str]]:
     }
     clients = {client_id: {"client_secret": secrets.token_urlsafe(32)} for client_id in CLIENTS}
     notify = {
-        "service_id": str(uuid.uuid4()),
-        "api_keys": {
-            name: {"id": str(uuid.uuid4()), "secret": str(uuid.uuid4())} for name in API_KEYS
-        },
-        "templates": {name: str(uuid.uuid4()) for name in TEMPLATES},
+        service: {
+            "service_id": str(uuid.uuid4()),
+            "api_keys": {
+                name: {"id": str(uuid.uuid4()), "secret": str(uuid.uuid4())} for name in API_KEYS
+            },
+            "templates": {name: str(uuid.uuid4()) for name in channels},
+        }
+        for service, channels in NOTIFY_SERVICES.items()
     }
     operator = _credentials(people, clients, notify)
     keys = {name: secrets.token_hex(32) for name in DATABASES}
@@ -96,7 +127,7 @@ def make(database_url: Mapping[str, str]) -> dict[str, dict[str, str]]:
         "data-key": _data_key(),
         "start-state": json.dumps(
             {
-                "services": {"fisheries": notify},
+                "services": notify,
                 "people": {username: person["sub"] for username, person in people.items()},
             },
             indent=2,
@@ -107,7 +138,7 @@ def make(database_url: Mapping[str, str]) -> dict[str, dict[str, str]]:
         "data-key": _data_key(),
         "client-secret": clients["portal"]["client_secret"],
         "start-state": json.dumps(
-            {"demonstration": {"fisheries": _for_fisheries(operator)}}, indent=2
+            {"demonstration": {name: _for_program(operator, name) for name in PROGRAMS}}, indent=2
         ),
     }
     files["operator"] = {"credentials.json": json.dumps(operator, indent=2)}
@@ -128,33 +159,53 @@ def _credentials(
             for username, name in PEOPLE.items()
         ],
         "clients": [
-            {"client_id": client_id, **clients[client_id], **CLIENTS[client_id]}
-            for client_id in CLIENTS
+            {
+                "client_id": client_id,
+                **clients[client_id],
+                "redirect_uris": client.get("redirect_uris", []),
+                "scopes": client["scopes"],
+                "person_scopes": client.get("person_scopes", []),
+                "audience": [f"urn:atoll:{service}" for service in client["audience"]],
+            }
+            for client_id, client in CLIENTS.items()
         ],
-        "notify": {
-            "service_id": notify["service_id"],
-            "api_keys": {
-                name: f"{name}-{notify['service_id']}-{key['secret']}"
-                for name, key in notify["api_keys"].items()
-            },
-            "templates": notify["templates"],
-        },
+        "notify": _keys(notify["fisheries"]),
+        "notify_services": {name: _keys(service) for name, service in notify.items()},
     }
 
 
-def _for_fisheries(credentials: Mapping[str, Any]) -> dict[str, Any]:
-    clients = [each for each in credentials["clients"] if each["client_id"] == "fisheries"]
-    return {"clients": clients, "notify": credentials["notify"]}
+def _keys(service: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "service_id": service["service_id"],
+        "api_keys": {
+            name: f"{name}-{service['service_id']}-{key['secret']}"
+            for name, key in service["api_keys"].items()
+        },
+        "templates": service["templates"],
+    }
+
+
+def _for_program(credentials: Mapping[str, Any], name: str) -> dict[str, Any]:
+    program = PROGRAMS[name]
+    return {
+        "clients": [c for c in credentials["clients"] if c["client_id"] in program["clients"]],
+        "people": [p for p in credentials["people"] if p["username"] in program["people"]],
+        "notify": credentials["notify_services"].get(name),
+    }
 
 
 def addressed(credentials: Mapping[str, Any], gateway: str) -> dict[str, Any]:
     """Return the stored credentials with the addresses of the platform that runs at ``gateway``."""
     clients = [
-        {**each, "redirect_uris": [f"{gateway}{path}" for path in each["redirect_uris"]]}
+        {**each, "redirect_uris": [_address(uri, gateway) for uri in each["redirect_uris"]]}
         for each in credentials["clients"]
     ]
     issuer = f"{gateway}/identity"
     return {"gateway": gateway, "issuer": issuer, **credentials, "clients": clients}
+
+
+def _address(uri: str, gateway: str) -> str:
+    return gateway + uri if uri.startswith("/") else uri
 
 
 def scram_verifier(password: str) -> str:

@@ -37,7 +37,8 @@ def load(session: Session, settings: Settings) -> None:
         for index in _indexes(people[name], vault):
             session.execute(insert(PersonAddress).values(subject=subject, recipient_index=index))
     for name, service in _read("services.yaml").items():
-        _add_service(session, vault, name, service, ids["services"][name], people, now)
+        if name in ids["services"]:
+            _add_service(session, vault, name, service, ids["services"][name], people, now)
 
 
 def _read(file: str) -> dict[str, Any]:
