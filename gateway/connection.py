@@ -5,16 +5,18 @@ slow caller, and is never used again unless it stands between two messages.
 """
 
 import asyncio
+from math import inf
 from typing import TYPE_CHECKING
 
 import httptools
 
 from gateway.headers import Headers
 from gateway.refusals import CallerGone
-from servicekit.problems import BadGateway, Problem
+from servicekit.problems import BadGateway, GatewayTimeout, Problem
 
 if TYPE_CHECKING:
-    from gateway.forward import Upstream
+    from gateway.balance import Upstream
+    from gateway.forward import Instance
 
 HIGH_BYTES = 256 * 1024  # held for a slow caller before the service is asked to wait
 HEAD_BYTES = 32 * 1024
@@ -30,7 +32,15 @@ class Answer:
     """One answer on its way: its head, then its body piece by piece."""
 
     def __init__(
-        self, upstream: "Upstream", request: bytes, *, is_head: bool, sent: bool, retry: bool
+        self,
+        upstream: "Upstream",
+        request: bytes,
+        *,
+        is_head: bool,
+        sent: bool,
+        retry: bool,
+        only: "Instance | None" = None,
+        unbounded: bool = False,
     ) -> None:
         self.status = 0
         self.headers: Headers = []
@@ -38,9 +48,10 @@ class Answer:
         self._arrived = False  # the whole answer is here
         self.is_head = is_head
         self.sent = sent  # the whole request is on its way
-        self.deadline = upstream.now() + upstream.limits.total_s
+        self.deadline = inf if unbounded else upstream.now() + upstream.limits.total_s
         self.held_bytes = 0
-        self._upstream, self._request, self._retry = upstream, request, retry
+        self._upstream, self._request, self._retry, self._only = upstream, request, retry, only
+        self._tried: list[Instance] = []
         self._pieces: list[bytes] = []
         self._fault: Problem | Gone | None = None
         self._waiter: asyncio.Future[None] | None = None
@@ -53,25 +64,49 @@ class Answer:
         """Whether the whole answer has come and been read."""
         return self._arrived and not self._pieces
 
-    async def start(self) -> None:
+    async def start(self, *, fresh: bool = False) -> None:
         """Send the request over a kept or a new connection."""
-        self._begin(await self._upstream.take())
+        while True:
+            instance = self._only or self._upstream.choose(self._tried)
+            connection = await self._upstream.connect(
+                instance, fresh=fresh, judged=self._only is None
+            )
+            if connection is not None:
+                break
+            self._tried.append(instance)  # nothing was sent, so another may have any request
+            if self._only is not None:
+                raise instance.down()
+        self._instance = instance
+        self._retry = self._retry and (connection.used or self._upstream.has_other(instance))
+        self._connection = connection
+        if isinstance(self._fault, Problem):  # given up while the connection was being made
+            self._judge(self._fault, connection)
+            connection.drop()
+        else:
+            connection.begin(self, self._request)
 
     async def head(self) -> None:
         """Wait for status and headers; raise the Problem when there will be none.
 
-        A safe request whose kept connection turns out to be dead is sent once more over a new one.
+        A safe request that a kept connection or one of several instances dropped without a word
+        is sent once more, over a new connection.
         """
         while not self.head_done:
             if self._fault is None:
                 await self._wait()
             elif isinstance(self._fault, Gone):
                 if not self._retry:
-                    raise self._upstream.went_away()
-                self._retry, self._fault = False, None
-                self._begin(await self._upstream.take(fresh=True))
+                    raise self._instance.went_away()
+                if self._upstream.has_other(self._instance):
+                    self._tried.append(self._instance)
+                await self._again()
             else:
                 raise self._fault
+
+    async def _again(self) -> None:
+        self._fault = None
+        await self.start(fresh=True)
+        self._retry = False
 
     async def read(self) -> bytes:
         """Return the next piece of the body; empty only where there is no more."""
@@ -97,13 +132,12 @@ class Answer:
 
     # -- for the connection
 
-    def _begin(self, connection: "Connection") -> None:
-        self._retry = self._retry and connection.used
-        self._connection = connection
-        if isinstance(self._fault, Problem):  # given up while the connection was being made
-            connection.drop()
-            return
-        connection.begin(self, self._request)
+    def begin(self, status: int) -> None:
+        """Have status and headers: whatever they say, the service answers."""
+        self.status, self.head_done = status, True
+        if self._only is None:
+            self._instance.breaker.succeed()
+        self.wake()
 
     def add(self, piece: bytes) -> None:
         """Take a piece of the body from the connection."""
@@ -118,8 +152,22 @@ class Answer:
 
     def fail(self, fault: Problem | Gone) -> None:
         """Be broken."""
-        self._fault, self._connection = fault, None
+        connection, self._connection, self._fault = self._connection, None, fault
+        if connection is not None:
+            self._judge(fault, connection)
         self.wake()
+
+    def _judge(self, fault: Problem | Gone, connection: "Connection") -> None:
+        """Let the circuit breaker learn whether the service is to blame."""
+        breaker = self._instance.breaker
+        closed_while_idle = isinstance(fault, Gone) and connection.used
+        late = isinstance(fault, GatewayTimeout) and self.head_done
+        if self._only is not None:
+            return
+        if isinstance(fault, Gone | BadGateway | GatewayTimeout) and not closed_while_idle | late:
+            breaker.fail(self._upstream.now())
+        else:
+            breaker.leave()
 
     def wake(self) -> None:
         """Let whoever waits look again."""
@@ -136,12 +184,12 @@ class Connection(asyncio.Protocol):
 
     transport: asyncio.Transport
 
-    def __init__(self, upstream: "Upstream") -> None:
+    def __init__(self, instance: "Instance") -> None:
         self.used = False
-        self.active_at = upstream.now()
+        self.active_at = instance.now()
         self.answer: Answer | None = None
         self.reading_paused = False
-        self._upstream = upstream
+        self._instance = instance
         self._parser = httptools.HttpResponseParser(self)
         self._can_keep = self._complete = False
         self._head_bytes = self._header_bytes = self._interim = 0
@@ -153,9 +201,9 @@ class Connection(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         if self.answer is not None:
-            self.fail(self._upstream.cut_off() if self._head_bytes else Gone())
+            self.fail(self._instance.cut_off() if self._head_bytes else Gone())
         self.resume_writing()
-        self._upstream.forget(self)
+        self._instance.forget(self)
 
     # -- the exchange
 
@@ -163,12 +211,12 @@ class Connection(asyncio.Protocol):
         self.answer = answer
         self._head_bytes = self._header_bytes = self._interim = 0
         self._can_keep = self._complete = False
-        self.active_at = self._upstream.now()
-        self._upstream.busy.add(self)
+        self.active_at = self._instance.now()
+        self._instance.busy.add(self)
         self.transport.write(request)
 
     async def write(self, data: bytes) -> None:
-        self.active_at = self._upstream.now()
+        self.active_at = self._instance.now()
         self.transport.write(data)
         if self._writable is not None:
             await self._writable
@@ -181,12 +229,12 @@ class Connection(asyncio.Protocol):
 
     def drop(self) -> None:
         """Close at once; never used again."""
-        self._upstream.discard(self)
+        self._instance.discard(self)
         self.transport.abort()
         self.resume_writing()
 
     def pause_writing(self) -> None:
-        self._writable = self._upstream.loop.create_future()
+        self._writable = self._instance.loop.create_future()
 
     @property
     def writing_paused(self) -> bool:
@@ -196,12 +244,12 @@ class Connection(asyncio.Protocol):
         if self._writable is not None and not self._writable.done():
             self._writable.set_result(None)
         self._writable = None
-        self.active_at = self._upstream.now()
+        self.active_at = self._instance.now()
 
     def resume_reading(self) -> None:
         if self.reading_paused:
             self.reading_paused = False
-            self.active_at = self._upstream.now()
+            self.active_at = self._instance.now()
             self.transport.resume_reading()
 
     def data_received(self, data: bytes) -> None:
@@ -209,7 +257,7 @@ class Connection(asyncio.Protocol):
         if answer is None:
             self.drop()  # bytes that nobody asked for
             return
-        self.active_at = self._upstream.now()
+        self.active_at = self._instance.now()
         if not answer.head_done:
             self._head_bytes += len(data)
         try:
@@ -217,10 +265,10 @@ class Connection(asyncio.Protocol):
             if not answer.head_done and self._head_bytes > HEAD_BYTES:
                 raise ValueError("the headers are too large")
         except (httptools.HttpParserError, httptools.HttpParserUpgrade, ValueError) as error:
-            self._upstream.unreadable(error)
+            self._instance.unreadable(error)
             self._can_keep = False
             if not self._complete:
-                self.fail(BadGateway(f"{self._upstream.name} gave an answer that is not HTTP."))
+                self.fail(BadGateway(f"{self._instance.name} gave an answer that is not HTTP."))
                 return
         if self._complete:
             self._settle(answer)
@@ -231,11 +279,11 @@ class Connection(asyncio.Protocol):
     def _settle(self, answer: Answer) -> None:
         """Part with a complete answer; keep the connection only at a message boundary."""
         self.answer = None
-        self._upstream.busy.discard(self)
+        self._instance.busy.discard(self)
         if self._can_keep and answer.sent:
             self.used = True
             self.resume_reading()
-            self._upstream.release(self)
+            self._instance.release(self)
         else:
             self.drop()
         answer.finish()
@@ -267,14 +315,13 @@ class Connection(asyncio.Protocol):
             return
         if self._parser.get_http_version() != "1.1" or status > 599:
             raise ValueError("not an HTTP/1.1 answer")
-        answer.status, answer.head_done = status, True
         if answer.is_head:
             self._complete = True  # whatever its headers say, no body follows; do not keep it
         else:
             self._can_keep = self._parser.should_keep_alive()
             if status not in _NO_BODY:
                 _check_length(answer.headers)
-        answer.wake()
+        answer.begin(status)
 
     def on_body(self, body: bytes) -> None:
         if self.answer is None or self._complete:

@@ -1,6 +1,7 @@
-"""How services are reached: kept connections to each, bounded in number, time and memory.
+"""How one instance of a service is reached: kept connections, bounded in number, time and memory.
 
-Together with ``connection.py`` the only code that knows how a call gets to a service.
+Together with ``connection.py`` the only code that knows how a call gets to a service;
+``balance.py`` chooses the instance.
 """
 
 import asyncio
@@ -8,12 +9,14 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from gateway.connection import Answer, Connection
+from gateway.breaker import Breaker
+from gateway.connection import Connection
 from gateway.headers import Headers
-from gateway.refusals import RequestTimeout
+from gateway.refusals import CallerGone, RequestTimeout
 from servicekit.problems import BadGateway, GatewayTimeout, Problem, Unavailable
 
 SWEEP_EVERY_S = 0.2
+STALLED_S = 60.0  # a caller who takes nothing for so long keeps a connection for nothing
 IDLE_KEEP_S = 15.0  # below the 30 s after which Granian closes an idle connection
 
 
@@ -27,6 +30,10 @@ class Limits:
     connections: int = 64
 
 
+class Unreachable(Exception):
+    """No connection could be made, so nothing was sent."""
+
+
 def request_head(method: str, target: bytes, headers: Headers) -> bytes:
     """Write the start line and headers; a value that would bring a line of its own is refused."""
     lines = [method.encode() + b" " + target + b" HTTP/1.1"]
@@ -37,17 +44,22 @@ def request_head(method: str, target: bytes, headers: Headers) -> bytes:
     return head
 
 
-class Upstream:
-    """One service: its kept connections and its limits. Lives on one event loop."""
+class Instance:
+    """One instance of a service: its kept connections and its limits. Lives on one event loop.
+
+    is_fit: whether its last health probe found it ready; such instances are taken first.
+    """
 
     loop: asyncio.AbstractEventLoop
     now: Callable[[], float]
 
-    def __init__(self, name: str, host: str, port: int, limits: Limits) -> None:
-        self.name, self.limits = name, limits
+    def __init__(self, name: str, address: tuple[str, int], limits: Limits) -> None:
+        self.name, self.limits, self.address = name, limits, address
+        self.breaker = Breaker()
+        self.is_fit = True
         self.busy: set[Connection] = set()
         self.last_fault: str | None = None
-        self._address = (host, port)
+        self._retired = False
         self._idle: list[Connection] = []
         self._open = 0
         self._queue: deque[asyncio.Future[None]] = deque()
@@ -57,21 +69,20 @@ class Upstream:
         self.loop = asyncio.get_running_loop()
         self.now = self.loop.time
 
-    async def send(
-        self, request: bytes, *, is_head: bool = False, sent: bool = True, safe: bool = False
-    ) -> Answer:
-        """Start an exchange: ``request`` is the head and, where ``sent``, the whole body.
+    @property
+    def load(self) -> int:
+        """How many calls it has: under way, connecting or waiting for a connection."""
+        return self._open - len(self._idle) + len(self._queue)
 
-        safe: reading only, so that it may be sent again when a kept connection was dead.
-        """
-        answer = Answer(self, request, is_head=is_head, sent=sent, retry=safe and sent)
-        await answer.start()
-        return answer
+    @property
+    def uploads(self) -> int:
+        """How many of them still send their body."""
+        return sum(1 for one in self.busy if one.answer is not None and not one.answer.sent)
 
     # -- the pool
 
     async def take(self, *, fresh: bool = False) -> Connection:
-        """Return a connection between two messages; raise Unavailable when there is none."""
+        """Return a connection between two messages; raise Unavailable or Unreachable."""
         while True:
             while self._idle:
                 connection = self._idle.pop()
@@ -87,13 +98,13 @@ class Upstream:
         try:
             async with asyncio.timeout(self.limits.connect_s):
                 _, connection = await self.loop.create_connection(
-                    lambda: Connection(self), *self._address
+                    lambda: Connection(self), *self.address
                 )
         except BaseException as error:
             self._open -= 1
             self._next()
             if isinstance(error, OSError):  # TimeoutError is one
-                raise self._down() from None
+                raise Unreachable from None
             raise
         return connection
 
@@ -111,6 +122,9 @@ class Upstream:
 
     def release(self, connection: Connection) -> None:
         """Keep a connection that is between two messages."""
+        if self._retired:
+            connection.drop()
+            return
         self._idle.append(connection)
         self._next()
 
@@ -137,11 +151,14 @@ class Upstream:
         """End what took too long; close what was kept too long."""
         now, limits = self.now(), self.limits
         for connection in list(self.busy):
-            silent = not connection.reading_paused and now - connection.active_at > limits.idle_s
+            silent_s = now - connection.active_at
+            silent = silent_s > (STALLED_S if connection.reading_paused else limits.idle_s)
             answer = connection.answer
             if answer is None or not (silent or now > answer.deadline):
                 continue
-            if answer.sent or connection.writing_paused:
+            if connection.reading_paused and silent:
+                connection.fail(CallerGone("The caller took nothing of the answer for too long."))
+            elif answer.sent or connection.writing_paused:
                 connection.fail(
                     GatewayTimeout(f"{self.name} did not answer in time. Try again shortly.")
                 )
@@ -151,14 +168,21 @@ class Upstream:
             if now - connection.active_at > IDLE_KEEP_S:
                 connection.drop()
 
+    def retire(self) -> None:
+        """Let the calls under way end; keep no connection any more."""
+        self._retired = True
+        for connection in self._idle[:]:
+            connection.drop()
+
     def close(self) -> None:
         """End every connection."""
         for connection in [*self._idle, *self.busy]:
-            connection.fail(self._down())
+            connection.fail(self.down())
 
     # -- the ways it can go wrong, in words
 
-    def _down(self) -> Problem:
+    def down(self) -> Problem:
+        """Say that it cannot be reached."""
         return Unavailable(f"{self.name} is not running or cannot be reached. Try again shortly.")
 
     def went_away(self) -> Problem:

@@ -1,45 +1,97 @@
-"""How the services are: each one's /readyz, looked at every two seconds."""
+"""How the services are: each instance's /readyz, looked at every two seconds."""
 
 import asyncio
 import logging
-from typing import Literal
+from typing import Any, Literal
 
+from gateway.forward import Instance
 from gateway.upstreams import Upstreams
 from servicekit.problems import Problem
 
 logger = logging.getLogger(__name__)
 State = Literal["ready", "starting", "down"]
+TICK_S = 0.05
+_ORDER: tuple[State, ...] = ("ready", "starting", "down")
 
 
 class Health:
-    """Knows the state of every service: ready, starting (it runs but cannot work yet) or down."""
+    """Knows the state of every instance: ready, starting (it runs but cannot work yet) or down.
+
+    A service is what its best instance is.
+    """
 
     def __init__(self, upstreams: Upstreams, *, every_s: float = 2.0) -> None:
         self._upstreams, self._every_s = upstreams, every_s
+        self._instances: dict[Instance, State] = {}
+        self._due: dict[Instance, float] = {}
+        self._probes: dict[Instance, asyncio.Task[None]] = {}
         self.states: dict[str, State] = dict.fromkeys(upstreams, "starting")
-        self._tasks: list[asyncio.Task[None]] = []
+        self._task: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
-        """Begin to watch every service, each on its own so that none holds up the others."""
-        self._tasks = [asyncio.create_task(self._watch(name)) for name in self._upstreams]
+        """Begin to watch every instance, each on its own so that none holds up the others."""
+        self._task = asyncio.create_task(self._watch())
 
     async def stop(self) -> None:
         """Stop watching."""
-        for task in self._tasks:
-            task.cancel()
+        for task in (self._task, *self._probes.values()):
+            if task is not None:
+                task.cancel()
 
-    async def _watch(self, name: str) -> None:
-        while True:
-            state = await self.probe(name)
-            if state != self.states[name]:
-                logger.info("a service changed", extra={"component": name, "state": state})
+    def components(self) -> dict[str, dict[str, Any]]:
+        """Return the state of every service and of its instances, without their addresses."""
+        now = self._upstreams.now()
+        return {
+            name: {
+                "state": self.states[name],
+                "instances": [
+                    {
+                        "state": self._instances.get(instance, "starting"),
+                        "circuit": instance.breaker.state(now),
+                    }
+                    for instance in self._upstreams[name].instances
+                ],
+            }
+            for name in self._upstreams
+        }
+
+    def _tell(self, name: str) -> None:
+        found = {self._instances.get(one, "starting") for one in self._upstreams[name].instances}
+        state = next((state for state in _ORDER if state in found), "down")
+        if state != self.states[name]:
             self.states[name] = state
-            await asyncio.sleep(self._every_s if state == "ready" else self._every_s / 4)
+            logger.info("a service changed", extra={"component": name, "state": state})
 
-    async def probe(self, name: str) -> State:
-        """Ask one service whether it is ready."""
+    async def _watch(self) -> None:
+        while True:
+            present = {
+                one: name for name in self._upstreams for one in self._upstreams[name].instances
+            }
+            for gone in [one for one in self._instances if one not in present]:
+                del self._instances[gone]
+                self._due.pop(gone, None)
+                self._tell(gone.name)
+            now = self._upstreams.now()
+            for instance, name in present.items():
+                if instance not in self._probes and self._due.get(instance, 0) <= now:
+                    self._probes[instance] = asyncio.create_task(self._probe(name, instance))
+            await asyncio.sleep(min(TICK_S, self._every_s / 4))
+
+    async def _probe(self, name: str, instance: Instance) -> None:
+        """Ask one instance whether it is ready; prefer those that are, spare those that are not."""
         try:
-            status, _ = await self._upstreams.call(name, "GET", "/readyz", timeout_s=3)
+            status, _ = await self._upstreams.call(
+                name, "GET", "/readyz", timeout_s=3, instance=instance
+            )
+            state: State = "ready" if status == 200 else "starting"
         except Problem:
-            return "down"
-        return "ready" if status == 200 else "starting"
+            state = "down"
+        before = self._instances.get(instance)
+        if state == "down":
+            instance.breaker.fail(self._upstreams.now(), weight=2)
+        elif before == "down":
+            instance.breaker.succeed()
+        self._instances[instance], instance.is_fit = state, state == "ready"
+        self._due[instance] = self._upstreams.now() + self._every_s / (1 if state == "ready" else 4)
+        self._probes.pop(instance, None)
+        self._tell(name)

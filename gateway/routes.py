@@ -39,7 +39,7 @@ class Own:
 
 def ready(own: Own) -> dict[str, Any]:
     """Return the state of every component; raise Unavailable unless all are ready."""
-    components = {name: {"state": state} for name, state in own.health.states.items()}
+    components = own.health.components()
     if not own.log.works:
         raise Unavailable("The exchange log cannot be written.", components=components)
     if waiting := sorted(name for name, state in own.health.states.items() if state != "ready"):

@@ -17,7 +17,8 @@ class Settings(ServiceSettings):
     """One field, one environment variable (``GATEWAY_...``)."""
 
     upstreams: str = setting(
-        "Where each service listens: identity=http://127.0.0.1:8011,registers=http://..."
+        "Where each service listens: identity=http://127.0.0.1:8011,registers=http://a:1,"
+        "http://b:2; a name may resolve to several addresses."
     )
     service_keys: str = setting(
         'The gateway key of each service, as JSON: {"identity": "..."}.', secret=True
@@ -30,10 +31,16 @@ class Settings(ServiceSettings):
         "Age in seconds at which the feed is too old to act on a consent.", default=10.0
     )
     probe_every_s: float = setting("Seconds between two health probes of a service.", default=2.0)
+    resolve_every_s: float = setting(
+        "Seconds between two look-ups of the services' names, so that new instances are found.",
+        default=3.0,
+    )
     connect_timeout_s: float = setting("Seconds to wait for a connection.", default=2.0)
     idle_timeout_s: float = setting("Seconds a service may stay silent in a call.", default=20.0)
     total_timeout_s: float = setting("Seconds that one call may take at most.", default=300.0)
-    upstream_connections: int = setting("Connections to one service at most.", default=64)
+    upstream_connections: int = setting(
+        "Connections to one instance of a service at most.", default=64
+    )
     max_body_bytes: int = setting(
         "Largest request body, where a route declares no other.", default=5 * MEBIBYTE
     )
@@ -52,39 +59,49 @@ class Settings(ServiceSettings):
         """Yield a sentence for each rule that the values break."""
         yield from super().faults()
         try:
-            upstreams = self.upstream_urls
+            upstreams = set(self.upstream_addresses)
         except ValueError as fault:
-            upstreams = {}
+            upstreams = set()
             yield f"GATEWAY_UPSTREAMS cannot be read: {fault}"
         try:
             keys = self.keys
         except ValueError:
             keys = {}
             yield 'GATEWAY_SERVICE_KEYS must be a JSON object of texts: {"identity": "..."}.'
-        for name in sorted(set(upstreams) - set(keys)):
+        for name in sorted(upstreams - set(keys)):
             yield f"GATEWAY_SERVICE_KEYS holds no key for {name}."
         try:
             if len(self.log_key_bytes) != 32:
                 yield "GATEWAY_LOG_KEY must be 32 bytes in base64url."
         except (binascii.Error, ValueError):
             yield "GATEWAY_LOG_KEY is not base64url."
-        for name in ("feed_every_s", "probe_every_s", "connect_timeout_s", "idle_timeout_s"):
+        for name in (
+            "feed_every_s",
+            "probe_every_s",
+            "resolve_every_s",
+            "connect_timeout_s",
+            "idle_timeout_s",
+        ):
             if getattr(self, name) <= 0:
                 yield f"GATEWAY_{name.upper()} must be more than 0."
 
     @property
-    def upstream_urls(self) -> dict[str, str]:
-        """The address of each service by name."""
-        urls: dict[str, str] = {}
+    def upstream_addresses(self) -> dict[str, list[tuple[str, int]]]:
+        """Host and port of each service's instances by name."""
+        addresses: dict[str, list[tuple[str, int]]] = {}
+        name = ""
         for part in filter(None, (part.strip() for part in self.upstreams.split(","))):
-            name, _, url = part.partition("=")
-            address = urlsplit(url)
-            if address.scheme != "http" or not address.hostname or address.port is None:
+            if not part.startswith("http://"):
+                name, _, _ = part.partition("=")
+                if name in addresses:
+                    raise ValueError(f"{part!r}: its name comes twice")
+            url = urlsplit(part.removeprefix(f"{name}="))
+            if not name or url.scheme != "http" or not url.hostname or url.port is None:
                 raise ValueError(f"{part!r} is not name=http://host:port")
-            if address.path not in ("", "/") or name in urls:
-                raise ValueError(f"{part!r} has a path, or its name comes twice")
-            urls[name] = url.rstrip("/")
-        return urls
+            if url.path not in ("", "/") or url.query or url.username:
+                raise ValueError(f"{part!r} is more than http://host:port")
+            addresses.setdefault(name, []).append((url.hostname, url.port))
+        return addresses
 
     @property
     def keys(self) -> dict[str, str]:

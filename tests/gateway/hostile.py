@@ -4,8 +4,9 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 
+from gateway.balance import Upstream
 from gateway.connection import Answer
-from gateway.forward import Limits, Upstream, request_head
+from gateway.forward import Limits, request_head
 from tests.gateway.harness import listening
 
 GET = request_head("GET", b"/x", [(b"host", b"x")])
@@ -16,7 +17,7 @@ Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 @contextlib.asynccontextmanager
 async def upstream(serve: Serve, **limits: float) -> AsyncIterator[Upstream]:
     async with listening(serve) as port:
-        up = Upstream("registers", "127.0.0.1", port, Limits(**limits))  # type: ignore[arg-type]
+        up = Upstream("registers", [("127.0.0.1", port)], Limits(**limits))  # type: ignore[arg-type]
         up.bind()
         yield up
         up.close()

@@ -70,8 +70,8 @@ async def test_what_is_not_exactly_http_is_a_bad_gateway(said: bytes) -> None:
     async with upstream(saying(said)) as up:
         with pytest.raises(BadGateway):
             await ask(up)
-        assert up.last_fault
-        assert not up.busy
+        assert up.instances[0].last_fault
+        assert not up.instances[0].busy
 
 
 @pytest.mark.parametrize(

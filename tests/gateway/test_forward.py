@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gateway.balance import Upstream
 from gateway.connection import HIGH_BYTES
-from gateway.forward import IDLE_KEEP_S, Limits, Upstream, request_head
+from gateway.forward import IDLE_KEEP_S, Limits, request_head
 from gateway.refusals import CallerGone
 from servicekit.problems import GatewayTimeout, Problem, Unavailable
 from tests.gateway.harness import in_loop, listening
@@ -41,7 +42,7 @@ async def test_a_service_that_hangs_up_without_a_word_is_unavailable() -> None:
 async def test_a_service_that_is_not_there_is_unavailable() -> None:
     async with listening(saying(OK)) as port:
         pass
-    up = Upstream("registers", "127.0.0.1", port, Limits())
+    up = Upstream("registers", [("127.0.0.1", port)], Limits())
     up.bind()
     for _ in range(3):
         with pytest.raises(Unavailable, match="not running"):
@@ -277,7 +278,7 @@ async def test_giving_up_closes_the_connection_at_once() -> None:
         with pytest.raises(CallerGone):
             await answer.read()
         await ended.wait()
-        assert not up.busy
+        assert not up.instances[0].busy
 
 
 @in_loop
@@ -321,7 +322,7 @@ async def test_connections_kept_too_long_are_closed(monkeypatch: pytest.MonkeyPa
         up.sweep()
         assert not ended.is_set()
         later = up.now() + IDLE_KEEP_S + 1
-        monkeypatch.setattr(up, "now", lambda: later)
+        monkeypatch.setattr(up.instances[0], "now", lambda: later)
         up.sweep()
         await asyncio.wait_for(ended.wait(), 2)
 
@@ -329,7 +330,7 @@ async def test_connections_kept_too_long_are_closed(monkeypatch: pytest.MonkeyPa
 @in_loop
 async def test_a_restarted_service_is_reached_again() -> None:
     async with listening(saying(OK)) as port:
-        up = Upstream("registers", "127.0.0.1", port, Limits())
+        up = Upstream("registers", [("127.0.0.1", port)], Limits())
         up.bind()
         assert await ask(up, safe=True) == (200, b"ok")
     await asyncio.sleep(0.05)

@@ -6,7 +6,7 @@ from gateway.settings import Settings
 from servicekit.settings import SettingsError, load
 
 GOOD = {
-    "GATEWAY_UPSTREAMS": "identity=http://127.0.0.1:8011, registers=http://registers:8000/",
+    "GATEWAY_UPSTREAMS": "identity=http://127.0.0.1:8011, registers=http://a:1,http://b:2/",
     "GATEWAY_SERVICE_KEYS": '{"identity": "a", "registers": "b"}',
     "GATEWAY_LOG_KEY": "A" * 43,
     "GATEWAY_DATABASE_URL": "sqlite://",
@@ -16,7 +16,10 @@ GOOD = {
 
 def test_good_settings_are_read() -> None:
     settings = load(Settings, "GATEWAY", GOOD)
-    assert settings.upstream_urls["registers"] == "http://registers:8000"
+    assert settings.upstream_addresses == {
+        "identity": [("127.0.0.1", 8011)],
+        "registers": [("a", 1), ("b", 2)],
+    }
     assert settings.keys["identity"] == "a"
     assert len(settings.log_key_bytes) == 32
     assert settings.relay_port == 8000
@@ -33,6 +36,9 @@ def test_good_settings_are_read() -> None:
         ({"GATEWAY_UPSTREAMS": "identity=http://x"}, "GATEWAY_UPSTREAMS"),
         ({"GATEWAY_UPSTREAMS": "identity=http://x:1,identity=http://y:1"}, "GATEWAY_UPSTREAMS"),
         ({"GATEWAY_UPSTREAMS": "identity=http://x:1/p"}, "GATEWAY_UPSTREAMS"),
+        ({"GATEWAY_UPSTREAMS": "http://x:1"}, "GATEWAY_UPSTREAMS"),
+        ({"GATEWAY_UPSTREAMS": "identity=http://x:1,x:2"}, "GATEWAY_UPSTREAMS"),
+        ({"GATEWAY_UPSTREAMS": "identity=http://me@x:1"}, "GATEWAY_UPSTREAMS"),
         ({"GATEWAY_SERVICE_KEYS": "{}"}, "no key for identity"),
         ({"GATEWAY_SERVICE_KEYS": "["}, "GATEWAY_SERVICE_KEYS"),
         ({"GATEWAY_LOG_KEY": "short"}, "GATEWAY_LOG_KEY"),
