@@ -12,7 +12,7 @@ from werkzeug.test import TestResponse
 from servicekit import merkle
 from services.registers import minting, start_state
 from services.registers.domain import objecthash
-from services.registers.storage import appending, heads, log
+from services.registers.storage import appending, heads, trees
 from tests.registers.conftest import Caller, settings, vessel
 from tests.support.clock import FakeClock
 from tests.support.issuer import FakeIssuer
@@ -172,7 +172,7 @@ def test_eight_writers_leave_no_gap_and_no_repeat(stored: Caller) -> None:
     with stored.database.snapshot() as session:
         register = heads.find_register(session, "fishing-vessel")
         assert register is not None
-        leaves = log.leaf_hashes(session, register["id"], register["size"])
+        leaves = trees.leaf_hashes(session, register["id"], "v2", 1, register["size"])
         assert heads.root_hash(register) == objecthash.multihash(merkle.root(leaves))
     for answer in told:
         size = answer["total-entries"]
@@ -229,7 +229,7 @@ def test_a_batch_is_the_same_log_as_its_items_one_by_one(stored: Caller) -> None
     with stored.database.snapshot() as session:
         register = heads.find_register(session, "fishing-vessel")
         assert register is not None
-        leaves = log.leaf_hashes(session, register["id"], SIZE + 1200)
+        leaves = trees.leaf_hashes(session, register["id"], "v2", 1, SIZE + 1200)
     assert (register["size"], register["records"], register["blobs"]) == (1212, 17, 22)
     assert done.number == 1212
     assert done.root == merkle.root(leaves)

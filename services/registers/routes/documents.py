@@ -6,7 +6,8 @@ from typing import Any
 from flask import json
 from sqlalchemy import RowMapping
 
-from services.registers.domain import forms
+from services.registers.domain import datatypes, declarations, forms
+from services.registers.domain.declarations import Declared
 from services.registers.domain.items import Field
 from services.registers.routes.answers import JSON
 from services.registers.storage import heads
@@ -55,9 +56,29 @@ def context(register: RowMapping) -> str:
 def entries(rows: Sequence[Sequence[Any]], kind: str, *, single: bool = False) -> str:
     """Write entries (number, seconds, key, blob hash), or a single one."""
     if kind != JSON:
-        return forms.entries_csv(rows)
-    objects = [forms.entry_json(*row) for row in rows]
+        return forms.entries_csv(row[:4] for row in rows)
+    objects = [forms.entry_json(*row[:4]) for row in rows]
     return objects[0] if single else forms.json_list(objects)
+
+
+def entries_list(_found: RowMapping, rows: Sequence[Sequence[Any]], kind: str) -> str:
+    """Write a list of entries."""
+    return entries(rows, kind)
+
+
+def records(found: RowMapping, rows: Iterable[Any], kind: str) -> str:
+    """Write a list of records."""
+    return items(found, [(row.key, row.content) for row in rows], kind)
+
+
+def field_names(register: RowMapping) -> list[str]:
+    """Return the names of a register's fields in the order of its schema."""
+    return [field["id"] for field in register["fields"]]
+
+
+def declared(rows: Iterable[Any]) -> Declared:
+    """Return what rows of a system log declare."""
+    return declarations.read((row.key, json.loads(row.content)) for row in rows)
 
 
 def items(
@@ -65,7 +86,7 @@ def items(
 ) -> str:
     """Write records or blobs (id, canonical JSON), or a single one."""
     if kind != JSON:
-        return forms.items_csv([field["id"] for field in register["fields"]], rows)
+        return forms.items_csv(field_names(register), rows)
     objects = [forms.with_id(*row) for row in rows]
     return objects[0] if single else forms.json_list(objects)
 
@@ -86,13 +107,14 @@ def _summary(register: RowMapping) -> dict[str, Any]:
 
 def _field(field: Field) -> dict[str, Any]:
     title, description = field.title or {}, field.description or {}
+    datatype, shown_format = datatypes.SHOWN.get(field.datatype, (field.datatype, field.format))
     document: dict[str, Any] = {
         "id": field.id,
-        "datatype": field.datatype,
+        "datatype": datatype,
         "cardinality": field.cardinality,
         "title": title.get("en"),
         "description": description.get("en"),
-        "format": field.format,
+        "format": shown_format,
         "register": field.register,
     }
     translated = {"title": title.get("dv"), "description": description.get("dv")}

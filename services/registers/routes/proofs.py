@@ -4,13 +4,12 @@ from collections.abc import Sequence
 
 from flask import Blueprint, Response, json
 
-from servicekit import merkle
 from servicekit.access import public
 from services.registers.domain.objecthash import multihash
 from services.registers.routes import answers
 from services.registers.routes.answers import FOREVER, JSON
 from services.registers.routes.state import database, register_or_404
-from services.registers.storage import heads, log
+from services.registers.storage import heads, trees
 
 blueprint = Blueprint("proofs", __name__, url_prefix="/registers/<register>/proofs")
 blueprint.after_request(answers.allow_everyone)
@@ -36,8 +35,8 @@ def entry_proof(register: str, number: str, size: str) -> Response:
         found = register_or_404(session, register)
         total = answers.number_in_proof(size, 1, found["size"], "size of the log")
         wanted = answers.number_in_proof(number, 1, total, "entry number")
-        leaves = log.leaf_hashes(session, found["id"], total)
-    return _path(merkle.inclusion_proof(leaves, wanted - 1))
+        path = trees.inclusion(session, found["id"], "v2", wanted, total)
+    return _path(path)
 
 
 @blueprint.get("/consistency/<old>/<new>")
@@ -49,8 +48,8 @@ def consistency_proof(register: str, old: str, new: str) -> Response:
         found = register_or_404(session, register)
         new_size = answers.number_in_proof(new, 1, found["size"], "newer size")
         old_size = answers.number_in_proof(old, 1, new_size, "older size")
-        leaves = log.leaf_hashes(session, found["id"], new_size)
-    return _path(merkle.consistency_proof(leaves, old_size))
+        path = trees.consistency(session, found["id"], "v2", old_size, new_size)
+    return _path(path)
 
 
 def _only_json() -> None:

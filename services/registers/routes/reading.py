@@ -1,11 +1,11 @@
-"""Reading registers: context, records, entries, blobs, each as JSON or CSV."""
+"""Reading registers in version 2: context, records, entries, blobs, each as JSON or CSV."""
 
 from flask import Blueprint, Response, request
 
 from servicekit.access import public
 from servicekit.problems import Malformed, NotFound
 from services.registers.domain import forms, keys, objecthash
-from services.registers.routes import answers, documents
+from services.registers.routes import answers, documents, listing, paging
 from services.registers.routes.answers import CSV, FOREVER, JSON
 from services.registers.routes.state import database, register_or_404
 from services.registers.storage import heads, log
@@ -40,17 +40,7 @@ def context(register: str) -> Response:
 @public
 def records(register: str) -> Response:
     """List records in the order of their keys."""
-    kind, limit = answers.wanted(JSON, CSV), answers.limit()
-    start = request.args.get("start")
-    if start is not None and not keys.is_key(start):
-        raise Malformed("start is the key of the first record on the page.")
-    with database().snapshot() as session:
-        found = register_or_404(session, register)
-        page = log.records_page(session, found["id"], start, limit)
-    rows = [(key, content) for key, content, _blob_hash in page.rows]
-    response = answers.answer(documents.items(found, rows, kind), kind)
-    path = (register, "records")
-    return answers.link_pages(response, path, limit, next=page.next, previous=page.previous)
+    return listing.records(register, (), documents.records)
 
 
 @blueprint.get("/<register>/records/<key:key>")
@@ -64,13 +54,13 @@ def record(register: str, key: str) -> Response:
         if row is None or kind == CSV:
             found = register_or_404(session, register)
     if row is None:
-        raise _no_record()
+        raise listing.no_record()
     body = (
         forms.with_id(row.key, row.content)
         if kind == JSON
         else documents.items(found, [(row.key, row.content)], kind, single=True)
     )
-    response = answers.answer(body, kind, etag=_etag(row.hash, kind))
+    response = answers.answer(body, kind, etag=answers.etag(row.hash, kind))
     history = answers.public_path(register, "records", key, "entries")
     response.headers.add("Link", f'<{history}>; rel="version-history"')
     return response
@@ -80,32 +70,14 @@ def record(register: str, key: str) -> Response:
 @public
 def record_entries(register: str, key: str) -> Response:
     """List the entries of one record, oldest first."""
-    kind, limit = answers.wanted(JSON, CSV), answers.limit()
-    start = answers.number_start()
-    with database().snapshot() as session:
-        found = register_or_404(session, register)
-        if not keys.is_key(key):
-            raise _no_record()
-        page = log.entries_page(session, found["id"], start, limit, key)
-    if not page.rows and page.previous is None:
-        raise _no_record()
-    response = answers.answer(documents.entries(page.rows, kind), kind)
-    path = (register, "records", key, "entries")
-    return answers.link_pages(response, path, limit, next=page.next, previous=page.previous)
+    return listing.entries(register, (), documents.entries_list, key)
 
 
 @blueprint.get("/<register>/entries")
 @public
 def entries(register: str) -> Response:
     """List entries, oldest first."""
-    kind, limit = answers.wanted(JSON, CSV), answers.limit()
-    start = answers.number_start()
-    with database().snapshot() as session:
-        found = register_or_404(session, register)
-        page = log.entries_page(session, found["id"], start, limit)
-    response = answers.answer(documents.entries(page.rows, kind), kind)
-    path = (register, "entries")
-    return answers.link_pages(response, path, limit, next=page.next, previous=page.previous)
+    return listing.entries(register, (), documents.entries_list)
 
 
 @blueprint.get("/<register>/entries/<number>")
@@ -127,7 +99,7 @@ def entry(register: str, number: str) -> Response:
 @public
 def blobs(register: str) -> Response:
     """List blobs in the order of their hashes."""
-    kind, limit = answers.wanted(JSON, CSV), answers.limit()
+    kind, limit = answers.wanted(JSON, CSV), paging.limit()
     text = request.args.get("start")
     start = None if text is None else objecthash.digest_of(text)
     if text is not None and start is None:
@@ -135,13 +107,13 @@ def blobs(register: str) -> Response:
     with database().snapshot() as session:
         found = register_or_404(session, register)
         page = log.blobs_page(session, found["id"], start, limit)
-    rows = [(objecthash.multihash(digest), content) for digest, content in page.rows]
+    rows = [(objecthash.multihash(row.hash), row.content) for row in page.rows]
     response = answers.answer(documents.items(found, rows, kind), kind)
     cursors = {
         relation: None if digest is None else objecthash.multihash(digest)
         for relation, digest in (("next", page.next), ("previous", page.previous))
     }
-    return answers.link_pages(response, (register, "blobs"), limit, **cursors)
+    return paging.link_pages(response, (register, "blobs"), limit, **cursors)
 
 
 @blueprint.get("/<register>/blobs/<blob_hash>")
@@ -157,16 +129,39 @@ def blob(register: str, blob_hash: str) -> Response:
     if row is None:
         raise NotFound("The register has no blob with this hash.")
     body = documents.items(found, [(blob_hash, row.content)], kind, single=True)
-    return answers.answer(body, kind, etag=_etag(row.hash, kind), cache=FOREVER)
+    return answers.answer(body, kind, etag=answers.etag(row.hash, kind), cache=FOREVER)
+
+
+@blueprint.get("/<register>/snapshots/<size>")
+@public
+def snapshot(register: str, size: str) -> Response:
+    """List each key's latest entry as of a size of the log; it never changes."""
+    kind, limit, start = answers.wanted(JSON, CSV), paging.limit(), paging.key_start()
+    with database().snapshot() as session:
+        found = register_or_404(session, register)
+        at = answers.size_in_path(size, found["size"])
+        page = log.records_at(session, found["id"], at, start, limit)
+    rows = [(row.number, row.timestamp, row.key, row.hash) for row in page.rows]
+    response = answers.answer(documents.entries(rows, kind), kind, cache=FOREVER)
+    path = (register, "snapshots", str(at))
+    return paging.link_pages(response, path, limit, next=page.next, previous=page.previous)
+
+
+@blueprint.get("/<register>/snapshots/<size>/<key:key>")
+@public
+def snapshot_of_record(register: str, size: str, key: str) -> Response:
+    """Show a key's latest entry as of a size of the log; it never changes."""
+    kind = answers.wanted(JSON, CSV)
+    answers.check_query()
+    with database().snapshot() as session:
+        found = register_or_404(session, register)
+        at = answers.size_in_path(size, found["size"])
+        row = log.record_at(session, found["id"], key, at) if keys.is_key(key) else None
+    if row is None:
+        raise listing.no_record()
+    entry = (row.number, row.timestamp, row.key, row.hash)
+    return answers.answer(documents.entries([entry], kind, single=True), kind, cache=FOREVER)
 
 
 def _findable(register: str, key: str) -> bool:
     return keys.is_name(register) and keys.is_key(key)
-
-
-def _no_record() -> NotFound:
-    return NotFound("The register has no record with this key.")
-
-
-def _etag(digest: bytes, kind: str) -> str:
-    return objecthash.multihash(digest) + ("" if kind == JSON else ".csv")

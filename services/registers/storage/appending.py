@@ -1,24 +1,27 @@
-"""Appending to a register's log: entries, blobs, records and tree in one transaction."""
+"""Appending to a register's log: entries, blobs, records and both trees in one transaction."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import RowMapping, bindparam, insert, select, update
+from sqlalchemy import RowMapping, bindparam, select, update
 from sqlalchemy.orm import Session
 
 from servicekit import merkle
-from services.registers.domain import forms, objecthash
+from servicekit.merkle import TILE_WIDTH
 from services.registers.domain.items import Item
+from services.registers.storage import blobs, rows, trees
 from services.registers.storage.heads import peaks_of
-from services.registers.storage.tables import Blob, Entry, Head, Record, Register, core
+from services.registers.storage.tables import Entry, Head, Record, Register, core
+from services.registers.storage.trees import Damaged, Growth, Line, Tree
 
-_CHUNK = 500  # values in one IN (…): both engines take it
+ENTRY_COLUMNS = ("register_id", "number", "timestamp", "key", "blob")
+RECORD_COLUMNS = ("register_id", "key", "first", "number", "blob")
 
 
 @dataclass(frozen=True)
 class Appended:
-    """The last entry appended, and the proof that it is in the tree with this head."""
+    """The last entry appended, and the proof that it is in the version 2 tree with this head."""
 
     number: int
     timestamp: int
@@ -29,42 +32,35 @@ class Appended:
 def append_entries(session: Session, head: RowMapping, items: Sequence[Item], at: int) -> Appended:
     """Append items to the log of a register that ``lock_register`` returned.
 
-    at: seconds since 1970; an entry is never dated before the one it follows.
+    at: seconds since 1970; an entry is never dated before the one it follows. Raises Damaged when
+    the stored log contradicts its head.
     """
     register_id, size = head["id"], head["size"]
     at = max(at, head["updated"])
-    timestamp = forms.timestamp(at)
-    blobs = _blob_numbers(session, head, items)
+    numbers, highest = _blob_numbers(session, head, items)
     old_keys = _known_keys(session, head, items)
     records: dict[str, dict[str, Any]] = {}
-    entries = []
-    peaks = before = peaks_of(head)
+    lines = []
     for number, item in enumerate(items, start=size + 1):
-        blob = blobs[item.blob_hash]
-        digest = objecthash.entry_hash(number, item.key, timestamp, item.blob_hash)
-        before, peaks = peaks, merkle.push(peaks, number - 1, merkle.leaf_hash(digest))
-        records[item.key] = {"key": item.key, "number": number, "blob": blob}
-        entries.append(
-            {
-                "register_id": register_id,
-                "number": number,
-                "timestamp": at,
-                "key": item.key,
-                "blob": blob,
-                "hash": digest,
-            }
-        )
-    session.execute(insert(core(Entry.__table__)), entries)
+        blob = numbers[item.item_hash]
+        record = records.setdefault(item.key, {"key": item.key, "first": number})
+        record |= {"number": number, "blob": blob}
+        lines.append(Line(number, at, item.key, item.blob_hash, item.item_hash))
+    entries = [(register_id, line.number, at, line.key, numbers[line.item_hash]) for line in lines]
+    rows.write(session, Entry.__table__, ENTRY_COLUMNS, entries)
     _keep_records(session, register_id, records, old_keys)
+    grown = {tree: _grow(session, head, tree, lines) for tree in trees.TREES}
+    before, peaks = grown["v2"]
     session.execute(
         update(Head)
         .where(Head.register_id == register_id)
         .values(
             size=size + len(items),
             records=head["records"] + len(records.keys() - old_keys),
-            blobs=max(head["blobs"], *blobs.values()),
+            blobs=highest,
             updated=at,
             peaks=b"".join(peaks),
+            peaks_v1=b"".join(grown["v1"][1]),
         )
     )
     # the last leaf's siblings are all on its left: the peaks as they were before it
@@ -78,7 +74,8 @@ def missing_references(session: Session, item: Item) -> list[dict[str, str]]:
         found = session.execute(
             select(Record.number)
             .join(Register, Register.id == Record.register_id)
-            .where(Register.name == register, Record.key == key)
+            .join(Head, Head.register_id == Record.register_id)
+            .where(Register.name == register, Record.key == key, Record.first <= Head.size)
         ).first()
         if found is None:
             faults.append(
@@ -90,40 +87,45 @@ def missing_references(session: Session, item: Item) -> list[dict[str, str]]:
     return faults
 
 
-def _blob_numbers(session: Session, head: RowMapping, items: Sequence[Item]) -> dict[bytes, int]:
-    """Return the number of each item's blob; add those that the register does not have yet."""
-    contents = {item.blob_hash: item.content for item in items}
-    numbers: dict[bytes, int] = {}
-    if head["blobs"]:
-        for hashes in _chunks(list(contents)):
-            numbers |= {
-                row.hash: row.number
-                for row in session.execute(
-                    select(Blob.hash, Blob.number).where(
-                        Blob.register_id == head["id"], Blob.hash.in_(hashes)
-                    )
-                )
-            }
-    new = [blob_hash for blob_hash in contents if blob_hash not in numbers]
-    rows = [
-        {
-            "register_id": head["id"],
-            "number": number,
-            "hash": blob_hash,
-            "content": contents[blob_hash],
-        }
-        for number, blob_hash in enumerate(new, start=head["blobs"] + 1)
+def _grow(
+    session: Session, head: RowMapping, tree: Tree, lines: Sequence[Line]
+) -> tuple[list[bytes], list[bytes]]:
+    """Return the peaks before the last leaf and after it; write the tiles that became full."""
+    hashes = [trees.leaf(tree, line) for line in lines]
+    size, peaks = head["size"], peaks_of(head, tree)
+    if (size + len(hashes)) // TILE_WIDTH > size // TILE_WIDTH:
+        growth = Growth.of(session, head["id"], tree, size)
+        if growth.peaks() != peaks:
+            raise Damaged("The stored entries do not lead to the register's tree head.")
+        growth.extend(hashes)
+        rows.write_tiles(session, growth.take_changed(head["id"], tree))
+    before = peaks
+    for index, value in enumerate(hashes, start=size):
+        before, peaks = peaks, merkle.push(peaks, index, value)
+    return before, peaks
+
+
+def _blob_numbers(
+    session: Session, head: RowMapping, items: Sequence[Item]
+) -> tuple[dict[bytes, int], int]:
+    """Return the number of each item's blob and the highest; add those that are not there yet."""
+    by_hash = {item.item_hash: item for item in items}
+    numbers = blobs.numbers_of(session, head["id"], by_hash, head["blobs"])
+    new = [(item_hash, item) for item_hash, item in by_hash.items() if item_hash not in numbers]
+    added = [
+        (number, item.blob_hash, item_hash, item.content)
+        for number, (item_hash, item) in enumerate(new, start=head["blobs"] + 1)
     ]
-    if rows:
-        session.execute(insert(core(Blob.__table__)), rows)
-    return numbers | {row["hash"]: row["number"] for row in rows}
+    blobs.add(session, head["id"], added)
+    numbers |= {item_hash: number for number, _, item_hash, _ in added}
+    return numbers, head["blobs"] + len(added)
 
 
 def _known_keys(session: Session, head: RowMapping, items: Sequence[Item]) -> set[str]:
     if not head["records"]:
         return set()
     found: set[str] = set()
-    for keys in _chunks(list({item.key for item in items})):
+    for keys in rows.chunks(list({item.key for item in items})):
         found |= set(
             session.scalars(
                 select(Record.key).where(Record.register_id == head["id"], Record.key.in_(keys))
@@ -133,19 +135,20 @@ def _known_keys(session: Session, head: RowMapping, items: Sequence[Item]) -> se
 
 
 def _keep_records(
-    session: Session, register_id: int, records: Mapping[str, dict[str, Any]], old_keys: set[str]
+    session: Session, register_id: int, records: dict[str, dict[str, Any]], old_keys: set[str]
 ) -> None:
     table = core(Record.__table__)
     new = [
-        {"register_id": register_id, **row} for key, row in records.items() if key not in old_keys
+        (register_id, key, row["first"], row["number"], row["blob"])
+        for key, row in records.items()
+        if key not in old_keys
     ]
+    rows.write(session, table, RECORD_COLUMNS, new)
     changed = [
-        {"at_key": row["key"], "number": row["number"], "blob": row["blob"]}
+        {"at_key": key, "number": row["number"], "blob": row["blob"]}
         for key, row in records.items()
         if key in old_keys
     ]
-    if new:
-        session.execute(insert(table), new)
     if changed:
         session.connection().execute(
             update(table).where(
@@ -153,8 +156,3 @@ def _keep_records(
             ),
             changed,
         )
-
-
-def _chunks(values: list[Any]) -> Iterator[list[Any]]:
-    for start in range(0, len(values), _CHUNK):
-        yield values[start : start + _CHUNK]

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import RowMapping, insert, select
+from sqlalchemy import RowMapping, func, insert, select
 from sqlalchemy.orm import Session
 
 from servicekit import merkle
@@ -17,21 +17,33 @@ _HEAD = Head.__table__
 _BOTH = select(
     *_REGISTER.c, *(column for column in _HEAD.c if column.name != "register_id")
 ).join_from(_REGISTER, _HEAD)
+_SEEN = _BOTH.where(_HEAD.c.hidden.is_(False))
 
 
-def add_register(session: Session, register: dict[str, Any]) -> None:
-    """Add a register whose log is empty; the keys are the columns of ``Register``."""
-    session.execute(insert(Register).values(register))
+def add_register(session: Session, register: dict[str, Any], loading: str | None = None) -> int:
+    """Add a register whose log is empty and return its id; the keys are columns of ``Register``.
+
+    loading: the load that creates it; nobody sees the register before that is published.
+    """
+    values = dict(register)
+    if "id" not in values:
+        values["id"] = (session.scalar(select(func.max(Register.id))) or 0) + 1
+    session.execute(insert(Register).values(values))
     session.execute(
         insert(Head).values(
-            register_id=register["id"],
+            register_id=values["id"],
             size=0,
             records=0,
             blobs=0,
-            updated=register["started"],
+            updated=values["started"],
             peaks=b"",
+            peaks_v1=b"",
+            system_size=0,
+            loading=loading,
+            hidden=loading is not None,
         )
     )
+    return int(values["id"])
 
 
 def has_registers(session: Session) -> bool:
@@ -41,22 +53,28 @@ def has_registers(session: Session) -> bool:
 
 def all_registers(session: Session) -> Sequence[RowMapping]:
     """Return every register with the state of its log."""
-    return session.execute(_BOTH.order_by(_REGISTER.c.id)).mappings().all()
+    return session.execute(_SEEN.order_by(_REGISTER.c.id)).mappings().all()
 
 
 def find_register(session: Session, name: str) -> RowMapping | None:
     """Return a register with the state of its log."""
-    return session.execute(_BOTH.where(_REGISTER.c.name == name)).mappings().first()
+    return session.execute(_SEEN.where(_REGISTER.c.name == name)).mappings().first()
 
 
 def lock_register(session: Session, name: str) -> RowMapping | None:
     """Return a register with the state of its log, which nobody else changes until the commit."""
-    statement = _BOTH.where(_REGISTER.c.name == name).with_for_update(of=_HEAD)
+    statement = _SEEN.where(_REGISTER.c.name == name).with_for_update(of=_HEAD)
     while True:
         locked = session.execute(statement).mappings().first()
         # PostgreSQL finds no row when a reset replaced the one it waited for: then ask again
         if locked is not None or find_register(session, name) is None:
             return locked
+
+
+def lock_head(session: Session, register_id: int) -> RowMapping | None:
+    """Return a register with the state of its log, hidden or not, locked until the commit."""
+    statement = _BOTH.where(_REGISTER.c.id == register_id).with_for_update(of=_HEAD)
+    return session.execute(statement).mappings().first()
 
 
 def lock_all(session: Session) -> None:
@@ -69,12 +87,22 @@ def fields_of(register: RowMapping) -> list[Field]:
     return [Field(**field) for field in register["fields"]]
 
 
-def peaks_of(head: RowMapping) -> list[bytes]:
-    """Return the peaks of a register's tree, largest first."""
-    peaks = head["peaks"]
+def peaks_of(head: RowMapping, tree: str = "v2") -> list[bytes]:
+    """Return the peaks of one of a register's trees, largest first."""
+    peaks = head["peaks" if tree == "v2" else "peaks_v1"]
     return [peaks[start : start + 32] for start in range(0, len(peaks), 32)]
+
+
+def root_v1(head: RowMapping) -> bytes:
+    """Return the head of a register's version 1 tree."""
+    return merkle.fold(peaks_of(head, "v1"))
+
+
+def root_v2(head: RowMapping) -> bytes:
+    """Return the head of a register's version 2 tree."""
+    return merkle.fold(peaks_of(head, "v2"))
 
 
 def root_hash(head: RowMapping) -> str:
     """Return the tree head of a register's log as a multihash."""
-    return objecthash.multihash(merkle.fold(peaks_of(head)))
+    return objecthash.multihash(root_v2(head))

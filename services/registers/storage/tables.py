@@ -2,7 +2,19 @@
 
 from typing import Any, cast
 
-from sqlalchemy import JSON, BigInteger, ForeignKey, FromClause, Index, LargeBinary, String, Text
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Boolean,
+    ForeignKey,
+    FromClause,
+    Index,
+    LargeBinary,
+    SmallInteger,
+    String,
+    Text,
+    false,
+)
 from sqlalchemy import Table as CoreTable
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
@@ -35,7 +47,10 @@ class Register(Table):
 class Head(Table):
     """The state of a register's log: the one row that an append locks.
 
-    peaks: the heads of the tree's perfect subtrees, largest first, 32 bytes each.
+    What lies beyond ``size``, ``blobs`` and ``system_size`` is there for nobody: a load writes it
+    bit by bit and publishes it by moving this row. ``peaks`` and ``peaks_v1``: the heads of the
+    perfect subtrees of the trees of version 2 and 1, largest first, 32 bytes each. ``loading``:
+    the load under way. ``hidden``: the register is being created by that load.
     """
 
     __tablename__ = "register_head"
@@ -48,24 +63,49 @@ class Head(Table):
     blobs: Mapped[int] = mapped_column(BigInteger)
     updated: Mapped[int] = mapped_column(BigInteger)  # seconds since 1970
     peaks: Mapped[bytes] = mapped_column(LargeBinary)
+    peaks_v1: Mapped[bytes] = mapped_column(LargeBinary, default=b"", server_default="")
+    system_size: Mapped[int] = mapped_column(BigInteger, default=0, server_default="0")
+    loading: Mapped[str | None] = mapped_column(String(32))
+    hidden: Mapped[bool] = mapped_column(Boolean, default=False, server_default=false())
+
+
+def _register_id() -> Mapped[int]:
+    # without a foreign key: it would cost a look-up for each of ten million rows
+    return mapped_column(primary_key=True, autoincrement=False)
 
 
 class Blob(Table):
-    """The content of an item in canonical JSON, kept once however many entries name it."""
+    """The content of an item, exactly as it was hashed, kept once however many entries name it.
+
+    ``hash`` is that of version 2 (two contents may share it), ``item_hash`` that of version 1.
+    """
 
     __tablename__ = "blob"
-    __table_args__ = (Index("blob_by_hash", "register_id", "hash", unique=True),)
 
-    register_id: Mapped[int] = mapped_column(
-        ForeignKey("register.id"), primary_key=True, autoincrement=False
-    )
+    register_id: Mapped[int] = _register_id()
     number: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
     hash: Mapped[bytes] = mapped_column(LargeBinary)
+    item_hash: Mapped[bytes] = mapped_column(LargeBinary)
     content: Mapped[str] = mapped_column(Text)
 
 
+class BlobPlace(Table):
+    """Finds blobs by the first eight bytes of a hash: written in order, however hashes fall.
+
+    ``kind``: 1 or 2, the version whose hash it is.
+    """
+
+    __tablename__ = "blob_place"
+    __table_args__ = ({"sqlite_with_rowid": False},)
+
+    register_id: Mapped[int] = _register_id()
+    kind: Mapped[int] = mapped_column(SmallInteger, primary_key=True, autoincrement=False)
+    prefix: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    number: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+
+
 class Entry(Table):
-    """One line of a register's log; ``hash`` is the entry's own, the content of its leaf."""
+    """One line of a register's user log."""
 
     __tablename__ = "entry"
     __table_args__ = (
@@ -73,28 +113,89 @@ class Entry(Table):
         {"sqlite_with_rowid": False},
     )
 
-    register_id: Mapped[int] = mapped_column(
-        ForeignKey("register.id"), primary_key=True, autoincrement=False
-    )
+    register_id: Mapped[int] = _register_id()
     number: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
     timestamp: Mapped[int] = mapped_column(BigInteger)  # seconds since 1970
     key: Mapped[str] = mapped_column(KEY)
     blob: Mapped[int] = mapped_column(BigInteger)
-    hash: Mapped[bytes] = mapped_column(LargeBinary)
+
+
+class SystemEntry(Table):
+    """One line of a register's system log: what the register says of itself. It has no tree."""
+
+    __tablename__ = "system_entry"
+    __table_args__ = ({"sqlite_with_rowid": False},)
+
+    register_id: Mapped[int] = _register_id()
+    number: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    timestamp: Mapped[int] = mapped_column(BigInteger)
+    key: Mapped[str] = mapped_column(String(255))
+    item_hash: Mapped[bytes] = mapped_column(LargeBinary)
+    content: Mapped[str] = mapped_column(Text)
 
 
 class Record(Table):
-    """The latest entry of each key."""
+    """The latest entry of each key, and its first: the record is there from that size on."""
 
     __tablename__ = "record"
     __table_args__ = ({"sqlite_with_rowid": False},)
 
-    register_id: Mapped[int] = mapped_column(
-        ForeignKey("register.id"), primary_key=True, autoincrement=False
-    )
+    register_id: Mapped[int] = _register_id()
     key: Mapped[str] = mapped_column(KEY, primary_key=True)
+    first: Mapped[int] = mapped_column(BigInteger)
     number: Mapped[int] = mapped_column(BigInteger)
     blob: Mapped[int] = mapped_column(BigInteger)
+
+
+class Tile(Table):
+    """256 hashes of a tree (C2SP tlog-tiles), never written again once full.
+
+    On level 0 only full ones are kept: the last leaves are hashed from their entries. On the
+    levels above the last one grows.
+    """
+
+    __tablename__ = "tile"
+
+    register_id: Mapped[int] = _register_id()
+    tree: Mapped[int] = mapped_column(SmallInteger, primary_key=True, autoincrement=False)
+    level: Mapped[int] = mapped_column(SmallInteger, primary_key=True, autoincrement=False)
+    number: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    data: Mapped[bytes] = mapped_column(LargeBinary)
+
+
+class Checkpoint(Table):
+    """A signed tree head that was given out; none is ever smaller than the one before."""
+
+    __tablename__ = "checkpoint"
+
+    register_id: Mapped[int] = _register_id()
+    tree: Mapped[int] = mapped_column(SmallInteger, primary_key=True, autoincrement=False)
+    size: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    root: Mapped[bytes] = mapped_column(LargeBinary)
+    signed: Mapped[int] = mapped_column(BigInteger)  # seconds since 1970
+    note: Mapped[str] = mapped_column(Text)
+
+
+class Subscription(Table):
+    """An address that a client wants a register's new entries sent to, and how far it has them.
+
+    ``secret`` is encrypted. ``state``: active, failing (it is tried again) or dead (given up).
+    """
+
+    __tablename__ = "subscription"
+
+    id: Mapped[str] = mapped_column(String(36), primary_key=True)
+    register_id: Mapped[int] = mapped_column(index=True)
+    client_id: Mapped[str] = mapped_column(String(200))
+    url: Mapped[str] = mapped_column(Text)
+    secret: Mapped[str] = mapped_column(Text)
+    created: Mapped[int] = mapped_column(BigInteger)
+    delivered: Mapped[int] = mapped_column(BigInteger)
+    state: Mapped[str] = mapped_column(String(10))
+    attempts: Mapped[int]
+    due: Mapped[int] = mapped_column(BigInteger)
+    leased: Mapped[int] = mapped_column(BigInteger)
+    fault: Mapped[str] = mapped_column(Text)
 
 
 class Answer(Table):

@@ -1,0 +1,127 @@
+"""Blobs and where to find them by either of their hashes."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from sqlalchemy import Row, and_, bindparam, func, select
+from sqlalchemy.orm import Session
+
+from services.registers.storage import rows
+from services.registers.storage.tables import Blob, BlobPlace, Head, Register
+
+COLUMNS = ("register_id", "number", "hash", "item_hash", "content")
+PLACE_COLUMNS = ("register_id", "kind", "prefix", "number")
+ITEM, BLOB = 1, 2  # kinds of places: the hash of version 1, of version 2
+
+_AT_PLACE = and_(Blob.register_id == BlobPlace.register_id, Blob.number == BlobPlace.number)
+_HASHES = {ITEM: Blob.item_hash, BLOB: Blob.hash}
+# written once: these are hot reads, and building a statement costs more than running it
+_ONE = {
+    kind: select(Blob.hash, Blob.content, Blob.item_hash, Blob.number)
+    .select_from(Register)
+    .join(Head, Head.register_id == Register.id)
+    .join(
+        BlobPlace,
+        and_(
+            BlobPlace.register_id == Register.id,
+            BlobPlace.kind == kind,
+            BlobPlace.prefix == bindparam("prefix"),
+            BlobPlace.number <= Head.blobs,
+        ),
+    )
+    .join(Blob, _AT_PLACE)
+    .where(
+        Register.name == bindparam("register"),
+        Head.hidden.is_(False),
+        column == bindparam("hash"),
+    )
+    .order_by(BlobPlace.number)
+    .limit(1)
+    for kind, column in _HASHES.items()
+}
+
+
+def prefix(digest: bytes) -> int:
+    """Return the first eight bytes of a hash as the number under which it is found."""
+    return int.from_bytes(digest[:8], "big", signed=True)
+
+
+def find(
+    session: Session, register: str, kind: int, digest: bytes
+) -> Row[bytes, str, bytes, int] | None:
+    """Return a register's first blob with a hash: (hash, content, item_hash, number)."""
+    values = {"register": register, "prefix": prefix(digest), "hash": digest}
+    return session.execute(_ONE[kind], values).first()
+
+
+def find_in(session: Session, register_id: int, kind: int, digest: bytes) -> Any:
+    """Return what ``find`` does, of a register known by its id."""
+    name = session.scalar(select(Register.name).where(Register.id == register_id))
+    return None if name is None else find(session, name, kind, digest)
+
+
+def first_of_their_hash(
+    session: Session, register_id: int, kind: int, given: Sequence[Any]
+) -> list[Any]:
+    """Leave out the blobs whose hash of this kind an earlier blob has already."""
+    if kind == ITEM:
+        return list(given)
+    first: dict[bytes, int] = {}
+    for part in rows.chunks(given):
+        statement = (
+            select(Blob.hash, func.min(Blob.number))
+            .join(BlobPlace, _AT_PLACE)
+            .where(
+                BlobPlace.register_id == register_id,
+                BlobPlace.kind == BLOB,
+                BlobPlace.prefix.in_([prefix(row.hash) for row in part]),
+            )
+            .group_by(Blob.hash)
+        )
+        first |= dict(session.execute(statement).all())
+    return [row for row in given if first[row.hash] == row.number]
+
+
+def numbers_of(
+    session: Session, register_id: int, item_hashes: Iterable[bytes], below: int
+) -> dict[bytes, int]:
+    """Return the number of each item that is among the register's first ``below`` blobs."""
+    wanted = {prefix(item_hash): item_hash for item_hash in item_hashes}
+    found: dict[bytes, int] = {}
+    if not below:
+        return found
+    for prefixes in rows.chunks(list(wanted)):
+        statement = (
+            select(Blob.item_hash, Blob.number)
+            .join(BlobPlace, _AT_PLACE)
+            .where(
+                BlobPlace.register_id == register_id,
+                BlobPlace.kind == ITEM,
+                BlobPlace.prefix.in_(prefixes),
+                BlobPlace.number <= below,
+            )
+        )
+        found |= dict(session.execute(statement).all())
+    return found
+
+
+def contents_of(session: Session, register_id: int, numbers: Sequence[int]) -> dict[int, str]:
+    """Return the contents of blobs by their numbers."""
+    found: dict[int, str] = {}
+    for part in rows.chunks(list(numbers)):
+        statement = select(Blob.number, Blob.content).where(
+            Blob.register_id == register_id, Blob.number.in_(part)
+        )
+        found |= dict(session.execute(statement).all())
+    return found
+
+
+def add(session: Session, register_id: int, new: Sequence[tuple[int, bytes, bytes, str]]) -> None:
+    """Write blobs (number, hash, item_hash, content) and where they are found."""
+    rows.write(session, Blob.__table__, COLUMNS, [(register_id, *blob) for blob in new])
+    places = sorted(
+        (register_id, kind, prefix(digest), number)
+        for number, blob_hash, item_hash, _ in new
+        for kind, digest in ((ITEM, item_hash), (BLOB, blob_hash))
+    )
+    rows.write(session, BlobPlace.__table__, PLACE_COLUMNS, places)
