@@ -31,3 +31,21 @@ class NoSuchProof(Problem):
     """A proof was asked for that cannot exist at this size of the log."""
 
     slug, title, status = "no-such-proof", "There is no such proof", 400
+
+
+class FormatGone(Problem):
+    """A format that registers once had and have no more."""
+
+    slug, title, status = "format-gone", "This format is gone", 410
+
+
+class FileRefused(Problem):
+    """A file to load breaks a rule; nothing of it was loaded."""
+
+    slug, title, status = "file-refused", "The file was not loaded", 400
+
+
+class RegisterTaken(Problem):
+    """A register of this name exists already."""
+
+    slug, title, status = "register-taken", "This register exists already", 409

@@ -4,7 +4,15 @@ from flask import Flask
 
 from servicekit.clock import Clock
 from servicekit.database import Database
-from services.registers.routes import answers, appending, proofs, reading, state
+from services.registers.routes import (
+    answers,
+    appending,
+    proofs,
+    reading,
+    redirects,
+    state,
+    version1,
+)
 
 
 def install(app: Flask, database: Database, clock: Clock) -> None:
@@ -13,5 +21,5 @@ def install(app: Flask, database: Database, clock: Clock) -> None:
     app.url_map.converters["key"] = answers.Key
     app.wsgi_app = answers.SuffixOff(app.wsgi_app)  # type: ignore[assignment,method-assign]
     app.url_map.merge_slashes = False
-    for module in (reading, proofs, appending):
+    for module in (reading, version1, proofs, redirects, appending):
         app.register_blueprint(module.blueprint)

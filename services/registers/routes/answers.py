@@ -2,32 +2,38 @@
 
 import hashlib
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
-from urllib.parse import quote, urlencode
+from urllib.parse import quote, urlsplit
 
 from flask import Response, current_app, request
 from werkzeug.routing import BaseConverter
 
 from servicekit.problems import Malformed, NotAcceptable, NotFound
-from services.registers.problems import NoSuchProof
+from services.registers.problems import FormatGone, NoSuchProof
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
 JSON, CSV = "application/json", "text/csv;charset=UTF-8"
 SUFFIXES = {".json": JSON, ".csv": CSV}
+# formats that early registers had; they answer 410 wherever those registers answered in them
+GONE = (".tsv", ".ttl", ".yaml", ".xlsx")
 _SUFFIX = "registers.suffix"
+_OLD = re.compile(
+    r"/registers/[^/]+/(?:v1/)?(?:register|records?|entr(?:y|ies)|items?|blobs|context|proofs?)"
+    r"(?:/.*)?\.(?:tsv|ttl|yaml|xlsx)"
+)
 FOREVER = "public, max-age=31536000, immutable"
 FRESH = "public, no-cache"  # keep it, but ask each time whether it changed
-DEFAULT_LIMIT, MAX_LIMIT = 100, 5000
-_NUMBER = re.compile(r"[1-9][0-9]{0,17}")
+NUMBER = re.compile(r"[1-9][0-9]{0,17}")
 
 
 class SuffixOff:
     """Takes ``.json`` or ``.csv`` off the end of an address and notes it in the environment.
 
-    So each address is routed once, whatever format is asked for.
+    So each address is routed once, whatever format is asked for. Formats that are gone are taken
+    off too where a register once had them.
     """
 
     def __init__(self, application: "WSGIApplication") -> None:
@@ -36,26 +42,38 @@ class SuffixOff:
     def __call__(self, environ: "WSGIEnvironment", start: "StartResponse") -> Iterable[bytes]:
         """Pass the request on."""
         path = environ.get("PATH_INFO", "")
-        suffix = next((suffix for suffix in SUFFIXES if path.endswith(suffix)), "")
-        if suffix and path.startswith("/registers/") and path != "/registers/openapi.json":
+        if suffix := _suffix_of(path):
             environ["PATH_INFO"], environ[_SUFFIX] = path.removesuffix(suffix), suffix
+            if sent := environ.get("HTTP_ATOLL_PATH"):  # the same path, with its escapes
+                environ["HTTP_ATOLL_PATH"] = sent.removesuffix(suffix)
         return self._application(environ, start)
+
+
+def _suffix_of(path: str) -> str:
+    if not path.startswith("/registers/") or path == "/registers/openapi.json":
+        return ""
+    if _OLD.fullmatch(path):
+        return next(suffix for suffix in GONE if path.endswith(suffix))
+    return next((suffix for suffix in SUFFIXES if path.endswith(suffix)), "")
 
 
 class Key(BaseConverter):
     """The key of a record; a slash in it arrives as %2F and is a slash here."""
 
-    regex = r".+?"
-    part_isolating = False
+    def to_python(self, value: str) -> str:
+        """Open the slashes that were kept shut on the way (``Atoll-Path``)."""
+        return value.replace("%2F", "/")
 
 
 def wanted(*available: str) -> str:
     """Return the content type to answer with: the suffix beats the Accept header.
 
-    Raises NotAcceptable when neither names one that is available.
+    Raises NotAcceptable when neither names one that is available, and FormatGone.
     """
-    if suffix := _suffix():
-        chosen = SUFFIXES[suffix] if SUFFIXES[suffix] in available else None
+    if (ending := suffix()) in GONE:
+        raise FormatGone(f"Registers answer in JSON and CSV, no longer in {ending[1:]}.")
+    if ending:
+        chosen = SUFFIXES[ending] if SUFFIXES[ending] in available else None
     elif not request.accept_mimetypes:
         chosen = available[0]
     else:
@@ -81,17 +99,6 @@ def answer(
     return response
 
 
-def limit() -> int:
-    """Return the number of rows that the caller wants on a page."""
-    check_query("start", "limit")
-    text = request.args.get("limit")
-    if text is None:
-        return DEFAULT_LIMIT
-    if _NUMBER.fullmatch(text) is None or int(text) > MAX_LIMIT:
-        raise Malformed(f"limit is a number from 1 to {MAX_LIMIT}.")
-    return int(text)
-
-
 def check_query(*known: str) -> None:
     """Refuse a query that would be ignored, so that nobody takes all rows for some."""
     if unknown := request.args.keys() - set(known):
@@ -99,23 +106,21 @@ def check_query(*known: str) -> None:
         raise Malformed(f"This address {allowed}; {len(unknown)} other parameter was sent.")
 
 
-def number_start() -> int | None:
-    """Return the entry number that the page begins with."""
-    text = request.args.get("start")
-    if text is None:
-        return None
-    if _NUMBER.fullmatch(text) is None:
-        raise Malformed("start is the number of the first entry on the page.")
-    return int(text)
-
-
 def number_in_path(text: str) -> int:
     """Read an entry number or a size from the address; anything else is not there."""
     if re.fullmatch(r"[0-9]+", text) is None:
         raise NotFound("Entries are numbered from 1 in plain digits.")
-    if _NUMBER.fullmatch(text) is None:
+    if NUMBER.fullmatch(text) is None:
         return 0 if set(text) == {"0"} else 10**18
     return int(text)
+
+
+def size_in_path(text: str, size: int) -> int:
+    """Read a size of the log from the address; raises Malformed for one it has not reached."""
+    number = number_in_path(text)
+    if number > size:
+        raise Malformed(f"The log has {size} entries; it has not reached the size asked for.")
+    return number
 
 
 def number_in_proof(text: str, low: int, high: int, name: str) -> int:
@@ -126,24 +131,29 @@ def number_in_proof(text: str, low: int, high: int, name: str) -> int:
     return number
 
 
+def argument(name: str) -> str | None:
+    """Return a parameter of the query."""
+    return request.args.get(name)
+
+
+def etag(digest: bytes, kind: str) -> str:
+    """Return the tag of an answer that shows the item with this digest."""
+    return digest.hex() + ("" if kind == JSON else ".csv")
+
+
+def public_host() -> str:
+    """Return the host under which the outside reaches the platform."""
+    return str(urlsplit(current_app.config["ATOLL_SETTINGS"].public_url).netloc)
+
+
 def public_path(*parts: str) -> str:
     """Return the public address of a path under /registers."""
     path = "/".join(quote(part, safe="") for part in parts)
     return f"{current_app.config['ATOLL_SETTINGS'].public_url}/registers/{path}"
 
 
-def link_pages(response: Response, path: Sequence[str], size: int, **starts: object) -> Response:
-    """Add a Link to the next and previous page (RFC 8288); a start of None means no such page."""
-    for relation, start in starts.items():
-        if start is not None:
-            query = urlencode({"start": start, "limit": size})
-            response.headers.add(
-                "Link", f'<{public_path(*path)}{_suffix()}?{query}>; rel="{relation}"'
-            )
-    return response
-
-
-def _suffix() -> str:
+def suffix() -> str:
+    """Return the format that the address ends in, or nothing."""
     return str(request.environ.get(_SUFFIX, ""))
 
 

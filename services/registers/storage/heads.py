@@ -87,6 +87,11 @@ def fields_of(register: RowMapping) -> list[Field]:
     return [Field(**field) for field in register["fields"]]
 
 
+def key_field(register: RowMapping) -> str:
+    """Return the field that holds the key, by convention the one called like the register."""
+    return str(register["key_field"] or register["name"])
+
+
 def peaks_of(head: RowMapping, tree: str = "v2") -> list[bytes]:
     """Return the peaks of one of a register's trees, largest first."""
     peaks = head["peaks" if tree == "v2" else "peaks_v1"]

@@ -171,6 +171,18 @@ def records_page(session: Session, register_id: int, start: str | None, limit: i
     return _settled(session, register_id, size, page)
 
 
+def key_at(session: Session, register_id: int, offset: int) -> str | None:
+    """Return the key of the record at an offset in the order of keys; its index has them all."""
+    size = size_of(session, register_id)
+    return session.scalar(
+        select(Record.key)
+        .where(Record.register_id == register_id, Record.first <= size)
+        .order_by(Record.key)
+        .offset(offset)
+        .limit(1)
+    )
+
+
 def records_at(
     session: Session, register_id: int, size: int, start: str | None, limit: int
 ) -> Page:

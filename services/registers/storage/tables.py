@@ -42,6 +42,7 @@ class Register(Table):
     licence: Mapped[str] = mapped_column(Text)
     phase: Mapped[str] = mapped_column(String(20))
     started: Mapped[int] = mapped_column(BigInteger)  # seconds since 1970
+    key_field: Mapped[str | None] = mapped_column(String(200))  # None: called like the register
 
 
 class Head(Table):
