@@ -38,6 +38,11 @@ class Database:
         self.engine.dispose()
 
 
+def reads_only(session: Session) -> bool:
+    """Whether the session is a snapshot, in which nothing may be written."""
+    return bool(session.get_bind().get_execution_options().get(_READ))
+
+
 def empty(session: Session, metadata: MetaData) -> None:
     """Delete every row of every table."""
     for table in reversed(metadata.sorted_tables):
