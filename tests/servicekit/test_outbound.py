@@ -4,6 +4,7 @@ import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+from urllib.parse import parse_qs
 
 import pytest
 
@@ -17,6 +18,7 @@ class FakeGateway:
 
     def __init__(self) -> None:
         self.seen: list[tuple[str, str, dict[str, str]]] = []
+        self.bodies: list[bytes] = []
         self.answers: dict[str, tuple[int, bytes]] = {
             "/identity/token": (200, b'{"access_token": "t1", "expires_in": 900}')
         }
@@ -26,7 +28,7 @@ class FakeGateway:
         class Handler(BaseHTTPRequestHandler):
             def answer(self) -> None:
                 length = int(self.headers.get("Content-Length") or 0)
-                self.rfile.read(length)
+                outer.bodies.append(self.rfile.read(length))
                 outer.seen.append((self.command, self.path, dict(self.headers)))
                 if self.path == "/hang":
                     outer.hang.wait(5)
@@ -177,3 +179,41 @@ def test_only_reads_are_tried_twice(gateway: FakeGateway, corridor: Corridor) ->
         with pytest.raises(Unavailable):
             broken.send(method, "/x")
         assert breaking.tries == tries
+
+
+def test_a_persons_token_is_exchanged_for_one_service_and_kept_for_a_minute(
+    gateway: FakeGateway, corridor: Corridor, ticking: Ticking
+) -> None:
+    for ticking.now in (0, 30, 59):
+        assert corridor.on_behalf("persons", "registers", "registers.read") == "t1"
+    assert len(gateway.seen) == 1
+    asked = parse_qs(gateway.bodies[0].decode())
+    assert asked["subject_token"] == ["persons"]
+    assert asked["resource"] == ["urn:atoll:registers"]
+    assert gateway.seen[0][2]["Authorization"].startswith("Basic ")
+    corridor.on_behalf("anothers", "registers", "registers.read")
+    corridor.on_behalf("persons", "notify", "notify.inbox")
+    assert len(gateway.seen) == 3
+    ticking.now = 61
+    corridor.on_behalf("persons", "registers", "registers.read")
+    assert len(gateway.seen) == 4
+
+
+def test_a_token_about_to_expire_is_exchanged_each_time(
+    gateway: FakeGateway, corridor: Corridor
+) -> None:
+    gateway.answers["/identity/token"] = (200, b'{"access_token": "t2", "expires_in": 20}')
+    for _ in range(2):
+        assert corridor.on_behalf("persons", "registers", "registers.read") == "t2"
+    assert len(gateway.seen) == 2
+
+
+def test_an_exchange_that_identity_refuses_is_said_in_its_words(
+    gateway: FakeGateway, corridor: Corridor
+) -> None:
+    gateway.answers["/identity/token"] = (
+        400,
+        b'{"error": "invalid_request", "error_description": "The sign-in has ended."}',
+    )
+    with pytest.raises(Refused, match="The sign-in has ended"):
+        corridor.on_behalf("persons", "registers", "registers.read")

@@ -71,17 +71,16 @@ def _check(parts: Parts, session: Session, http: FlaskRequest, values: Parameter
         raise
 
 
-def opened(session: Session, values: Parameters, clock: Clock) -> Parameters:
-    """Return the pushed parameters that an authorization request stands for.
+def opened(session: Session, values: Parameters, clock: Clock) -> Parameters | None:
+    """Return the pushed parameters that an authorization request stands for, or None.
 
     Whatever else the browser brought is ignored (RFC 9126 section 4, RFC 9101 section 6.3).
     """
     uri, client_id = values.getlist("request_uri"), values.getlist("client_id")
-    if len(uri) == len(client_id) == 1 and _URI.fullmatch(uri[0]):
-        found = pushed.open_for(session, uri[0], client_id[0], clock.now())
-        if found is not None:
-            pairs = [(name, value) for name, given in found.items() for value in given]
-            return MultiDict([*pairs, ("request_uri", uri[0])])
-    raise InvalidRequestError(
-        "This request_uri is unknown, used, expired or of another client. Push the request again."
-    )
+    if not (len(uri) == len(client_id) == 1 and _URI.fullmatch(uri[0])):
+        return None
+    found = pushed.open_for(session, uri[0], client_id[0], clock.now())
+    if found is None:
+        return None
+    pairs = [(name, value) for name, given in found.items() for value in given]
+    return MultiDict([*pairs, ("request_uri", uri[0])])

@@ -44,7 +44,19 @@ class Fapi(Profile):
         """Return the pushed parameters where the request names them."""
         if "request" in values:
             raise RequestNotSupportedError()
-        return par.opened(session, values, self._clock) if "request_uri" in values else values
+        if "request_uri" not in values:
+            return values
+        found = par.opened(session, values, self._clock)
+        if found is None:
+            raise InvalidRequestError(
+                "This request_uri is unknown, used, expired or of another client. "
+                "Push the request again."
+            )
+        return found
+
+    def shown(self, session: Session, values: Parameters) -> Parameters:
+        """Return what the sign-in page may tell of a request that was pushed."""
+        return par.opened(session, values, self._clock) or values
 
     def check_authorization(self, client: Client, values: Parameters) -> None:
         """Refuse a strict client's request that was not pushed; only ``par`` lets one name it."""
