@@ -13,7 +13,7 @@ from servicekit import trace
 from servicekit.problems import BadGateway, GatewayTimeout, Problem, Unavailable
 
 STANDARD = ("type", "title", "status", "detail", "instance", "errors")
-TOKEN_EXCHANGE = "urn:ietf:params:oauth:grant-type:token-exchange"
+TOKEN_EXCHANGE = "urn:ietf:params:oauth:grant-type:token-exchange"  # noqa: S105
 ACCESS_TOKEN = "urn:ietf:params:oauth:token-type:access_token"  # noqa: S105 (a name, no secret)
 MOST_EXCHANGED = 1000
 RENEW_AFTER_S = 300  # a token lives 15 minutes: ten minutes without identity hurt nobody
@@ -47,6 +47,7 @@ class Corridor:
         self._http, self._timeout_s = http or requests.Session(), timeout_s
         self._monotonic = monotonic
         self._tokens: dict[tuple[str, str], tuple[float, float, str]] = {}
+        self._exchanged: OrderedDict[tuple[bytes, str, str], tuple[float, str]] = OrderedDict()
         self._lock = threading.Lock()
 
     def as_client(self, client_id: str, client_secret: str) -> "Corridor":
