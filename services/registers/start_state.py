@@ -1,4 +1,7 @@
-"""The start state: the registers of ``seed/``, each a description (YAML) and its rows (CSV)."""
+"""The start state: the registers of ``seed/``, each a description (YAML) and its rows (CSV).
+
+The rows of the registers ``register`` and ``field`` are made from the descriptions.
+"""
 
 import csv
 from datetime import datetime
@@ -10,8 +13,9 @@ from sqlalchemy.orm import Session
 
 from servicekit.database import Database, empty
 from servicekit.settings import ServiceSettings
+from services.registers.domain import canonical, catalogue, declarations
 from services.registers.domain.items import Field, Item, read_item
-from services.registers.storage import appending, heads, metadata
+from services.registers.storage import appending, heads, metadata, system
 
 SEED = Path(__file__).parent / "seed"
 
@@ -26,15 +30,22 @@ def load(session: Session, settings: ServiceSettings) -> None:
 
     Entries are dated as the seed says, so that every start state has the same tree heads.
     """
-    for register in read_seed():
-        if register["synthetic"] and not settings.is_loopback:
-            continue
+    for register in read_seed(synthetic=settings.is_loopback):
         rows = register.pop("rows")
-        heads.add_register(session, register)
-        items = [_item(register, row) for row in rows]
-        head = heads.lock_register(session, register["name"])
-        assert head is not None  # noqa: S101 (just added)
-        appending.append_entries(session, head, items, register["started"])
+        _load_one(session, register, rows)
+
+
+def _load_one(session: Session, register: dict[str, Any], rows: list[dict[str, str]]) -> None:
+    heads.add_register(session, register)
+    head = heads.lock_register(session, register["name"])
+    assert head is not None  # noqa: S101 (just added)
+    said = [
+        (key, canonical.item_json(item))
+        for key, item in declarations.write(register, heads.fields_of(head))
+    ]
+    system.append(session, head, said, register["started"])
+    items = [_item(register, row) for row in rows]
+    appending.append_entries(session, head, items, register["started"])
 
 
 def reset(settings: ServiceSettings, database: Database) -> None:
@@ -51,18 +62,28 @@ def check_ready(database: Database) -> None:
         heads.has_registers(session)
 
 
-def read_seed() -> list[dict[str, Any]]:
-    """Read the registers of the seed, in order, as the columns of their table and ``rows``."""
+def read_seed(*, synthetic: bool = True) -> list[dict[str, Any]]:
+    """Read the registers of the seed, in order, as the columns of their table and ``rows``.
+
+    synthetic: whether to read those that are made up, too.
+    """
     registers = []
     for path in SEED.glob("*.yaml"):
         register = yaml.load(path.read_text(encoding="utf-8"), Loader=_LOADER)  # noqa: S506 (safe)
         register["name"], register["id"] = path.stem, register.pop("position")
         started = datetime.fromisoformat(register.pop("appended").replace("Z", "+00:00"))
         register["started"] = int(started.timestamp())
-        with path.with_suffix(".csv").open(encoding="utf-8", newline="") as file:
-            register["rows"] = list(csv.DictReader(file))
+        register["rows"] = []
+        if (table := path.with_suffix(".csv")).exists():
+            with table.open(encoding="utf-8", newline="") as file:
+                register["rows"] = list(csv.DictReader(file))
         registers.append(register)
-    return sorted(registers, key=lambda register: int(register["id"]))
+    registers = [each for each in registers if synthetic or not each["synthetic"]]
+    registers.sort(key=lambda register: int(register["id"]))
+    made = {"register": catalogue.registers(registers), "field": catalogue.fields(registers)}
+    for register in registers:
+        register["rows"] += made.get(register["name"], [])
+    return registers
 
 
 def _item(register: dict[str, Any], row: dict[str, str]) -> Item:

@@ -31,6 +31,10 @@ def test_the_list_of_registers_says_what_each_one_is(untouched: Caller) -> None:
         "ministry",
         "country",
         "fishing-vessel",
+        "birth",
+        "register",
+        "field",
+        "datatype",
     ]
     for one in listed:
         assert one["title"]["en"]
@@ -40,7 +44,7 @@ def test_the_list_of_registers_says_what_each_one_is(untouched: Caller) -> None:
         assert one["updated"] == "2026-03-01T05:00:00Z"
         assert one["entries"] == one["records"]
         assert one["source"]
-    assert [one["id"] for one in listed if one["synthetic"]] == ["fishing-vessel"]
+    assert [one["id"] for one in listed if one["synthetic"]] == ["fishing-vessel", "birth"]
 
 
 def test_the_context_is_that_of_the_specification(untouched: Caller) -> None:

@@ -1,6 +1,7 @@
 """The start state: real facts with sources, references that resolve, the same heads always."""
 
 import csv
+import json
 import unicodedata
 from typing import Any
 
@@ -10,8 +11,8 @@ from sqlalchemy import func, select
 from servicekit import migrate
 from servicekit.database import Database
 from services.registers import start_state
-from services.registers.domain import datatypes, keys
-from services.registers.storage import heads, metadata
+from services.registers.domain import datatypes, declarations, keys
+from services.registers.storage import heads, metadata, system
 from services.registers.storage.tables import Register
 from tests.registers.conftest import PACKAGE, Caller, settings, vessel
 
@@ -23,8 +24,12 @@ SIZES = {
     "country": 249,
     "fishing-vessel": 12,
     "birth": 2,
+    "datatype": 12,
 }
 SEED = {register["name"]: register for register in start_state.read_seed()}
+# made from the others: a row for each register, and one for each field that any of them has
+SIZES["register"] = len(SEED)
+SIZES["field"] = len({field["id"] for one in SEED.values() for field in one["fields"]})
 
 
 def rows(name: str) -> list[dict[str, str]]:
@@ -52,8 +57,9 @@ def test_every_register_credits_its_sources(name: str) -> None:
 def test_every_field_is_one_the_specification_knows(name: str) -> None:
     fields = SEED[name]["fields"]
     assert fields[0]["id"] == name
-    with (start_state.SEED / f"{name}.csv").open(encoding="utf-8", newline="") as file:
-        assert next(csv.reader(file)) == [field["id"] for field in fields]
+    if name not in ("register", "field"):
+        with (start_state.SEED / f"{name}.csv").open(encoding="utf-8", newline="") as file:
+            assert next(csv.reader(file)) == [field["id"] for field in fields]
     for field in fields:
         assert keys.is_name(field["id"])
         assert field["datatype"] in datatypes.DATATYPES
@@ -179,3 +185,35 @@ def test_counts_are_those_of_the_tables(stored: Caller) -> None:
                     .where(source.c.register_id == register["id"])
                 )
                 assert count == register[column]
+
+
+def test_registers_fields_and_datatypes_are_registers(untouched: Caller) -> None:
+    assert untouched.json("/registers/register/records/island") == {
+        "_id": "island",
+        "register": "island",
+        "text": SEED["island"]["description"]["en"],
+        "registry": SEED["island"]["custodian"],
+        "phase": "beta",
+        "copyright": SEED["island"]["licence"],
+        "fields": [field["id"] for field in SEED["island"]["fields"]],
+    }
+    listed = {one["_id"] for one in untouched.json("/registers/register/records")}
+    assert listed == set(SIZES)
+    field = untouched.json("/registers/field/records/islands")
+    assert (field["datatype"], field["cardinality"], field["register"]) == ("curie", "n", "island")
+    known = {one["_id"] for one in untouched.json("/registers/datatype/records")}
+    assert known == set(datatypes.DATATYPES)
+    used = {one["datatype"] for one in untouched.json("/registers/field/records?limit=5000")}
+    assert used <= known
+
+
+def test_every_register_says_of_itself_what_its_description_says(untouched: Caller) -> None:
+    with untouched.database.snapshot() as session:
+        for register in heads.all_registers(session):
+            said = system.entries(session, register["id"])
+            declared = declarations.read((row.key, json.loads(row.content)) for row in said)
+            assert declared.id == register["name"]
+            assert declared.custodian == register["custodian"]
+            assert [field.id for field in declared.fields] == [
+                field["id"] for field in register["fields"]
+            ]

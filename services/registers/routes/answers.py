@@ -136,9 +136,9 @@ def argument(name: str) -> str | None:
     return request.args.get(name)
 
 
-def etag(digest: bytes, kind: str) -> str:
-    """Return the tag of an answer that shows the item with this digest."""
-    return digest.hex() + ("" if kind == JSON else ".csv")
+def etag(written_hash: str, kind: str) -> str:
+    """Return the tag of an answer that shows the item with this hash."""
+    return written_hash + ("" if kind == JSON else ".csv")
 
 
 def public_host() -> str:

@@ -60,7 +60,7 @@ def record(register: str, key: str) -> Response:
         if kind == JSON
         else documents.items(found, [(row.key, row.content)], kind, single=True)
     )
-    response = answers.answer(body, kind, etag=answers.etag(row.hash, kind))
+    response = answers.answer(body, kind, etag=answers.etag(objecthash.multihash(row.hash), kind))
     history = answers.public_path(register, "records", key, "entries")
     response.headers.add("Link", f'<{history}>; rel="version-history"')
     return response
@@ -129,7 +129,9 @@ def blob(register: str, blob_hash: str) -> Response:
     if row is None:
         raise NotFound("The register has no blob with this hash.")
     body = documents.items(found, [(blob_hash, row.content)], kind, single=True)
-    return answers.answer(body, kind, etag=answers.etag(row.hash, kind), cache=FOREVER)
+    return answers.answer(
+        body, kind, etag=answers.etag(objecthash.multihash(row.hash), kind), cache=FOREVER
+    )
 
 
 @blueprint.get("/<register>/snapshots/<size>")

@@ -49,7 +49,7 @@ def record(register: str, key: str) -> Response:
         row = log.find_record(session, register, key) if keys.is_key(key) else None
     if row is None:
         raise listing.no_record()
-    tag = f"{row.number}-{answers.etag(row.item_hash, kind)}"
+    tag = f"{row.number}-{answers.etag(canonical.write_hash(row.item_hash), kind)}"
     response = answers.answer(documents_v1.records(found, [row], kind), kind, etag=tag)
     history = answers.public_path(register, *V1, "records", key, "entries")
     response.headers.add("Link", f'<{history}>; rel="version-history"')
@@ -132,7 +132,7 @@ def item(register: str, item_hash: str) -> Response:
     body = content
     if kind == CSV:
         body = forms_v1.items_csv(documents.field_names(found), [content])
-    tag = answers.etag(digest, kind)
+    tag = answers.etag(item_hash, kind)
     return answers.answer(body, kind, etag=tag, cache=FOREVER)
 
 
