@@ -6,17 +6,17 @@ from flask import Flask
 
 from servicekit.app import new_app
 from servicekit.clock import Clock, SystemClock
-from servicekit.database import Database, empty
+from servicekit.database import Database
 from servicekit.pages import install_pages, show_problem
 from servicekit.settings import load
 from services.identity import routes, start_state
-from services.identity.parts import Parts
-from services.identity.passwords import Passwords
-from services.identity.protocol.keys import SigningKey
+from services.identity.fapi import Fapi
+from services.identity.fapi.proofs import proof_of_call
+from services.identity.parts import assemble
 from services.identity.protocol.verify import own_verifier
 from services.identity.settings import Settings
-from services.identity.storage import feed, metadata
-from services.identity.vault import Vault
+from services.identity.storage import feed
+from services.identity.upkeep import Upkeep
 
 
 def create_app(
@@ -26,10 +26,11 @@ def create_app(
     clock: Clock | None = None,
 ) -> Flask:
     """Return identity's application; reads the environment only when settings is None."""
+    is_served = settings is None
     settings = settings or load(Settings, "IDENTITY")
-    database, clock = database or Database(settings.database_url), clock or SystemClock()
-    key, vault = SigningKey(settings.signing_key), Vault(settings.data_key_bytes)
-    parts = Parts(settings, database, clock, key, vault, Passwords())
+    database = database or Database(settings.database_url)
+    clock = clock or SystemClock()
+    parts = assemble(settings, database, clock, Fapi(clock))
 
     def ready() -> None:
         with database.snapshot() as session:
@@ -37,8 +38,10 @@ def create_app(
 
     def reset() -> None:
         with database.transaction() as session:
-            empty(session, metadata)
+            start_state.clear(session)
             start_state.load(session, settings)
+        parts.clients.forget()
+        parts.keys.forget()
 
     app = new_app(
         "identity",
@@ -49,7 +52,9 @@ def create_app(
         verifier=own_verifier(parts),
         show_problem=show_problem,
     )
-    app.extensions["identity"] = parts
+    app.extensions |= {"identity": parts, "atoll_proof": proof_of_call}
     install_pages(app, "identity")
     routes.register(app)
+    if is_served:
+        Upkeep(parts).start()
     return app

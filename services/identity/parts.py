@@ -9,7 +9,10 @@ from flask import current_app
 from servicekit.clock import Clock
 from servicekit.database import Database
 from services.identity.passwords import Passwords
-from services.identity.protocol.keys import SigningKey
+from services.identity.protocol.client_keys import ClientKeys, fetcher
+from services.identity.protocol.keys import KeyRing
+from services.identity.protocol.profile import Profile
+from services.identity.registry import Registry
 from services.identity.settings import Settings
 from services.identity.vault import Vault
 
@@ -21,14 +24,35 @@ class Parts:
     settings: Settings
     database: Database
     clock: Clock
-    key: SigningKey
+    keys: KeyRing
     vault: Vault
     passwords: Passwords
+    clients: Registry
+    client_keys: ClientKeys
+    profile: Profile
 
     @property
     def session_idle(self) -> timedelta:
         """How long a sign-in lasts without a page view."""
         return timedelta(seconds=self.settings.session_idle_s)
+
+
+def assemble(
+    settings: Settings, database: Database, clock: Clock, profile: Profile | None = None
+) -> Parts:
+    """Make the collaborators; profile: what goes beyond plain OAuth, nothing when left out."""
+    vault = Vault(settings.data_key_bytes)
+    return Parts(
+        settings,
+        database,
+        clock,
+        KeyRing(settings, database, vault, clock),
+        vault,
+        Passwords(),
+        Registry(database, settings.client_cache_s),
+        ClientKeys(fetcher(settings.callback_test_hosts)),
+        profile or Profile(),
+    )
 
 
 def parts() -> Parts:

@@ -5,10 +5,13 @@ import binascii
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 from servicekit.settings import ServiceSettings, setting
+from services.identity.domain.key_life import Pace
 
+DEMONSTRATION_WAIT_S = 120
 # The object identifiers of an elliptic-curve key on P-256, as they stand in PKCS #8 (RFC 5480)
 _P256 = bytes.fromhex("06072a8648ce3d020106082a8648ce3d030107")
 
@@ -37,6 +40,31 @@ class Settings(ServiceSettings):
     refresh_retry_s: int = setting(
         "How long a lost answer to a refresh can be asked for again, in seconds.", default=30
     )
+    client_cache_s: float = setting(
+        "How long a process may remember a client, in seconds.", default=5.0
+    )
+    key_ahead_s: int = setting(
+        "A new signing key is published so many seconds before it signs.", default=600
+    )
+    key_overlap_s: int = setting(
+        "A retired signing key stays published for so many seconds.", default=3600
+    )
+    key_every_s: int = setting(
+        "A signing key is replaced after so many seconds; 0: only by command.",
+        default=30 * 24 * 3600,
+    )
+    notify: str | None = setting(
+        "Key and templates of identity's own service at notify as JSON; announces changes.",
+        default=None,
+        secret=True,
+    )
+    recovery_wait_s: int = setting(
+        "How long an account's recovery waits when every factor changes, in seconds.",
+        default=24 * 3600,
+    )
+    reauthentication_s: int = setting(
+        "Factors change only within so many seconds after the person signed in.", default=300
+    )
     session_idle_s: int = setting(
         "Sign-in ends after so many seconds without a page view.", default=30 * 60
     )
@@ -57,13 +85,25 @@ class Settings(ServiceSettings):
             "refresh_life_s",
             "session_idle_s",
             "session_life_s",
+            "recovery_wait_s",
+            "reauthentication_s",
         ):
             if getattr(self, name) < 1:
                 yield f"IDENTITY_{name.upper()} must be at least 1."
+        if self.key_ahead_s < 600:
+            yield "IDENTITY_KEY_AHEAD_S must be at least 600: verifiers look for keys that seldom."
+        if self.key_overlap_s < self.access_token_life_s + 60:
+            yield "IDENTITY_KEY_OVERLAP_S must outlast the tokens by a minute."
+        if self.key_every_s < 0:
+            yield "IDENTITY_KEY_EVERY_S cannot be negative."
+        if not 0 <= self.client_cache_s <= 5:
+            yield "IDENTITY_CLIENT_CACHE_S must be between 0 and 5."
         if self.code_life_s > 60:
             yield "IDENTITY_CODE_LIFE_S must be at most 60."
         if self.refresh_retry_s < 0:
             yield "IDENTITY_REFRESH_RETRY_S cannot be negative."
+        if self.notify is not None and not _is_notify(self.notify):
+            yield 'IDENTITY_NOTIFY must be JSON with "api_key" and "templates" (email, sms).'
         if self.start_state is not None:
             if not self.is_loopback:
                 yield (
@@ -72,6 +112,19 @@ class Settings(ServiceSettings):
                 )
             if not _is_start_state(self.start_state):
                 yield 'IDENTITY_START_STATE must be JSON with "people" and "clients".'
+
+    @property
+    def key_pace(self) -> Pace:
+        """How quickly signing keys follow each other."""
+        seconds = (self.key_ahead_s, self.key_overlap_s, self.key_every_s)
+        return Pace(*(timedelta(seconds=each) for each in seconds))
+
+    @property
+    def recovery_wait(self) -> timedelta:
+        """How long the recovery of every factor waits; in a demonstration nobody can wait a day."""
+        demonstration = self.start_state is not None
+        wait_s = min(self.recovery_wait_s, DEMONSTRATION_WAIT_S) if demonstration else None
+        return timedelta(seconds=wait_s or self.recovery_wait_s)
 
     @property
     def data_key_bytes(self) -> bytes:
@@ -110,4 +163,14 @@ def _is_start_state(text: str) -> bool:
             for name in ("sub", "password", "totp_secret")
         ) and all(isinstance(c["client_secret"], str) for c in value["clients"].values())
     except (ValueError, LookupError, TypeError, AttributeError):
+        return False
+
+
+def _is_notify(text: str) -> bool:
+    try:
+        value = json.loads(text)
+        return isinstance(value["api_key"], str) and all(
+            isinstance(value["templates"][channel], str) for channel in ("email", "sms")
+        )
+    except (ValueError, LookupError, TypeError):
         return False

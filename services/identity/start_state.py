@@ -11,8 +11,10 @@ from sqlalchemy.orm import Session
 
 from services.identity.domain.digests import fingerprint
 from services.identity.passwords import hash_password
+from services.identity.protocol import keys
 from services.identity.settings import Settings
-from services.identity.storage import agreements, feed
+from services.identity.storage import agreements, feed, metadata
+from services.identity.storage.protocol_tables import StoredKey
 from services.identity.storage.tables import Client, FeedState, Person
 from services.identity.vault import Vault
 
@@ -24,11 +26,20 @@ def is_empty(session: Session) -> bool:
     return session.scalar(select(FeedState.id)) is None
 
 
+def clear(session: Session) -> None:
+    """Delete everything but the signing keys, which verifiers everywhere know already."""
+    for table in reversed(metadata.sorted_tables):
+        if table.name != StoredKey.__tablename__:
+            session.execute(table.delete())
+    session.expunge_all()
+
+
 def load(session: Session, settings: Settings) -> None:
     """Begin a new feed; with a start state, add its people, clients and agreements."""
     feed.begin(session)
     given = settings.demonstration
     vault = Vault(settings.data_key_bytes)
+    keys.begin(session, settings, vault, datetime.now(UTC))
     for username, person in seed("people.yaml").items():
         if username in given["people"]:
             session.add(_person(vault, username, person, given["people"][username]))
@@ -71,6 +82,8 @@ def _person(vault: Vault, username: str, person: dict[str, Any], given: dict[str
         password_hash=hash_password(given["password"]),
         totp_secret=vault.seal(given["totp_secret"], given["sub"]),
         totp_last_step=None,
+        identity_level=person.get("identity_level", "substantial"),
+        evidence=person.get("evidence", []),
     )
 
 

@@ -134,7 +134,7 @@ def test_8_request_objects_are_refused(browser: Browser) -> None:
     one = browser.authorize(state="a b&c", request="e30.e30.")
     assert error_of(one) == "request_not_supported"
     other = browser.authorize(state="a b&c", request_uri="https://evil.example/r")
-    assert error_of(other) == "request_uri_not_supported"
+    assert error_of(other) == "invalid_request"  # it was not pushed (RFC 9126)
 
 
 @pytest.mark.parametrize("scope", ["openid", "notify.inbox"])

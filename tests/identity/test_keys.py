@@ -69,7 +69,7 @@ def test_19_a_token_in_another_form_is_refused(browser: Browser, program: Progra
 
 
 def test_19_the_public_key_is_no_secret_for_hs256(app: Flask, program: Program) -> None:
-    key = app.extensions["identity"].key
+    key = app.extensions["identity"].keys
     jwk = key.jwks()["keys"][0]
     public = jwt.PyJWK(jwk).key.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
     claims = {"iss": "http://localhost:8000/identity", "sub": "a" * 22, "client_id": "portal"}

@@ -228,7 +228,7 @@ def test_17_a_forged_person_scope_in_a_programs_token_is_refused(
     now = int(clock.now().timestamp())
     claims = {"iss": "http://localhost:8000/identity", "sub": "fisheries", "client_id": "fisheries"}
     claims |= {"aud": "urn:atoll:identity", "scope": "openid profile", "jti": "1"}
-    token = app.extensions["identity"].key.sign(claims | {"iat": now, "exp": now + 60}, "at+jwt")
+    token = app.extensions["identity"].keys.sign(claims | {"iat": now, "exp": now + 60}, "at+jwt")
     assert userinfo(program, token) == 403
 
 
@@ -252,7 +252,7 @@ def test_18_an_access_token_has_one_audience_and_the_claims_of_the_wire(
     assert machine["roles"] == ["registers:custodian:fishing-vessel"]
     assert machine["scope"] == "registers.read registers.append"
     verifier = Verifier(
-        KeySource(app.extensions["identity"].key.jwks),
+        KeySource(app.extensions["identity"].keys.jwks),
         "http://localhost:8000/identity",
         now=lambda: browser.clock.now().timestamp(),
     )

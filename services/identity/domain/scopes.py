@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 
 OWN_AUDIENCE = "urn:atoll:identity"
+EVERYWHERE = frozenset({"platform.operate"})  # the one scope that more than one service takes
 
 # scope -> the service whose tokens carry it; README.md explains each
 SCOPES = {
@@ -22,7 +23,17 @@ AUDIENCES = frozenset(f"urn:atoll:{service}" for service in SCOPES.values())
 
 def for_audience(scopes: Iterable[str], audience: str) -> list[str]:
     """Return those scopes that the service with this audience understands, in their order."""
-    return [scope for scope in scopes if f"urn:atoll:{SCOPES.get(scope)}" == audience]
+    return [
+        scope
+        for scope in scopes
+        if f"urn:atoll:{SCOPES.get(scope)}" == audience or scope in EVERYWHERE
+    ]
+
+
+def common_audience(scopes: Iterable[str]) -> str | None:
+    """Return the service that all these scopes are for, or None: then the caller must name it."""
+    services = {SCOPES.get(scope) for scope in scopes}
+    return f"urn:atoll:{services.pop()}" if len(services) == 1 else None
 
 
 def allowed(requested: str | None, registered: Iterable[str]) -> str | None:

@@ -1,285 +1,150 @@
-"""The three grants: Authlib's rules, with single use, S256 alone and revocation added."""
+"""The three grants of the token endpoint: code, refresh, client credentials (RFC 6749, OIDC 3.1.3).
+
+A grant is a function from a token request to its answer. What it claims (a code, a refresh token)
+stays claimed when the rest of the request is wrong.
+"""
 
 import base64
 import hashlib
 import hmac
+import re
 import secrets
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 from datetime import timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from authlib.oauth2.rfc6749 import InvalidGrantError, InvalidRequestError, InvalidScopeError, grants
-from authlib.oauth2.rfc7636 import CodeChallenge
-from authlib.oauth2.rfc9101.errors import RequestNotSupportedError, RequestUriNotSupportedError
-from authlib.oidc.core import OpenIDCode
+from authlib.oauth2.rfc6749 import InvalidGrantError, InvalidRequestError, InvalidScopeError
 
-from services.identity.domain import parameters, scopes
-from services.identity.domain.digests import fingerprint, random_id
-from services.identity.parts import Parts
+from services.identity.domain import scopes
 from services.identity.protocol import tokens
-from services.identity.protocol.errors import InvalidTarget
-from services.identity.protocol.request import Request
 from services.identity.storage import grants as store
 from services.identity.storage import people
-from services.identity.storage.tables import Client, Code, Grant, Person, RefreshToken
+from services.identity.storage.tables import Grant, Person
 
-BASIC = ["client_secret_basic"]
+if TYPE_CHECKING:
+    from services.identity.protocol.token_endpoint import TokenRequest
 
-
-class S256(CodeChallenge):  # type: ignore[misc]
-    """PKCE (RFC 7636) for every client, with S256 and nothing else."""
-
-    DEFAULT_CODE_CHALLENGE_METHOD = "none"
-    SUPPORTED_CODE_CHALLENGE_METHOD = ["S256"]  # noqa: RUF012
-    CODE_CHALLENGE_METHODS = {  # noqa: RUF012
-        "S256": CodeChallenge.CODE_CHALLENGE_METHODS["S256"]
-    }
-
-    def validate_code_challenge(self, grant: Any, redirect_uri: str) -> None:
-        """Refuse a request without challenge, or without the method: Authlib takes it for plain."""
-        data = grant.request.payload.data
-        if not data.get("code_challenge") or data.get("code_challenge_method") != "S256":
-            raise InvalidRequestError("Send code_challenge and code_challenge_method=S256.")
-        super().validate_code_challenge(grant, redirect_uri)
-
-    def get_authorization_code_challenge_method(self, authorization_code: "CodeInHand") -> str:
-        """Every code has a challenge by S256."""
-        return "S256"
+_VERIFIER = re.compile(r"[A-Za-z0-9._~-]{43,128}")  # RFC 7636 section 4.1
+_SPENT = "This code is not valid: unknown, used before, expired or issued to another client."
 
 
-class OpenID(OpenIDCode):  # type: ignore[misc]
-    """OpenID Connect on top of the code grant; the ID token is signed by PyJWT."""
-
-    def __init__(self, parts: Parts) -> None:
-        super().__init__()
-        self._parts = parts
-
-    def exists_nonce(self, nonce: str, request: Request) -> bool:
-        """Leave it to the client, whose value it is (OIDC Core 15.5.2)."""
-        return False
-
-    def encode_id_token(self, token: dict[str, Any], request: Request) -> str:
-        """Return the signed ID token that goes with this access token."""
-        code: CodeInHand = request.authorization_code
-        return tokens.id_token(
-            self._parts, request.client, request.user, code.grant, code.nonce, token["access_token"]
-        )
-
-
-@dataclass(frozen=True)
-class CodeInHand:
-    """A code that this request has claimed, with its grant; its methods are Authlib's."""
-
-    grant: Grant
-    redirect_uri: str
-    code_challenge: str
-    nonce: str | None
-
-    def get_redirect_uri(self) -> str:
-        """Return the address that the code was sent to."""
-        return self.redirect_uri
-
-    def get_scope(self) -> str:
-        """Return the scopes that the person's sign-in granted."""
-        return self.grant.scope
-
-
-@dataclass(frozen=True)
-class RefreshInHand:
-    """A refresh token of this client, its grant and its successor; its methods are Authlib's."""
-
-    row: RefreshToken
-    grant: Grant
-    successor: str
-
-    def check_client(self, client: Client) -> bool:
-        """Whether it was issued to this client."""
-        return self.grant.client_id == client.client_id
-
-    def get_scope(self) -> str:
-        """Return the scopes that a refresh may not exceed."""
-        return self.grant.scope
-
-
-class CodeGrant(grants.AuthorizationCodeGrant):  # type: ignore[misc]
-    """Authorization code (RFC 6749 section 4.1)."""
-
-    TOKEN_ENDPOINT_AUTH_METHODS = BASIC
-
-    @staticmethod
-    def validate_no_multiple_request_parameter(request: Request) -> None:
-        """Refuse any parameter that comes twice or is not printable."""
-        if fault := parameters.fault(request.payload.datalist):
-            raise InvalidRequestError(fault)
-
-    @staticmethod
-    def validate_authorization_redirect_uri(request: Request, client: Client) -> str:
-        """Return the redirect address; it must be sent and be registered."""
-        address: str | None = request.payload.redirect_uri
-        if address is None or not client.check_redirect_uri(address):
-            raise InvalidRequestError(
-                "redirect_uri is missing or is not one of those that the client registered."
-            )
-        return address
-
-    def __init__(self, request: Request, server: Any) -> None:
-        super().__init__(request, server)
-        # one hook, because Authlib runs several in no fixed order
-        self.register_hook("after_validate_authorization_request_payload", _check_extensions)
-
-    def generate_authorization_code(self) -> str:
-        """Return 256 random bits."""
-        return secrets.token_urlsafe(32)
-
-    def save_authorization_code(self, code: str, request: Request) -> None:
-        """Remember a code and the grant that it opens."""
-        parts, data = self.server.parts, request.payload.data
-        now, signed_in = parts.clock.now(), self.server.signed_in
-        grant = Grant(
-            id=random_id(),
-            client_id=request.client.client_id,
-            sub=request.user.sub,
-            session_hash=signed_in.id_hash,
-            sid=tokens.session_id(parts, request.client.client_id, signed_in.id_hash),
-            acr=getattr(signed_in, "acr", tokens.ACR),
-            amr=getattr(signed_in, "amr", tokens.AMR),
-            scope=request.scope,
-            resources=request.payload.datalist["resource"],
-            auth_time=signed_in.auth_time,
-            expires_at=now + timedelta(seconds=parts.settings.refresh_life_s),
-            revoked_at=None,
-        )
-        self.server.session.add(grant)
-        self.server.session.flush()
-        self.server.session.add(
-            Code(
-                code_hash=fingerprint(code),
-                grant_id=grant.id,
-                redirect_uri=request.payload.redirect_uri,
-                nonce=data.get("nonce"),
-                code_challenge=data["code_challenge"],
-                expires_at=now + timedelta(seconds=parts.settings.code_life_s),
-                used_at=None,
-            )
-        )
-        self.server.session.flush()
-
-    def query_authorization_code(self, code: str, client: Client) -> CodeInHand | None:
-        """Claim the code; from here on it is spent, even when the rest of the request is wrong."""
-        row = store.take_code(
-            self.server.session, code, client.client_id, self.server.parts.clock.now()
-        )
-        if row is None or store.is_revoked(self.server.session, row.grant_id):
-            return None
-        grant = store.get(self.server.session, row.grant_id)
-        return CodeInHand(grant, row.redirect_uri, row.code_challenge, row.nonce)
-
-    def delete_authorization_code(self, authorization_code: CodeInHand) -> None:
-        """Keep the row: it tells a second use from a code that never was."""
-
-    def authenticate_user(self, authorization_code: CodeInHand) -> Person | None:
-        """Return the person whose sign-in the code stands for."""
-        return people.by_subject(self.server.session, authorization_code.grant.sub)
-
-    def generate_token(
-        self, user: Person, scope: str, include_refresh_token: bool
-    ) -> dict[str, Any]:
-        """Return the token answer; without ``resource`` the token is for userinfo."""
-        request, session = self.request, self.server.session
-        grant: Grant = request.authorization_code.grant
-        aud = tokens.audience(
-            request.payload.datalist["resource"], grant.resources, default=scopes.OWN_AUDIENCE
-        )
-        answer = _answer(
-            self.server.parts, request.client, tokens.scope_for(scope, aud), aud, user, grant
-        )
-        if include_refresh_token:
+def redeem_code(request: "TokenRequest") -> dict[str, Any]:
+    """Exchange an authorization code for tokens (RFC 6749 section 4.1.3, RFC 7636 section 4.6)."""
+    form, parts = request.form, request.parts
+    if "code" not in form:
+        raise InvalidRequestError("code is missing.")
+    with request.transaction() as session:
+        # from here on the code is spent, even when the rest of the request is wrong
+        row = store.take_code(session, form["code"], request.client.client_id, parts.clock.now())
+        if row is None or store.is_revoked(session, row.grant_id):
+            raise InvalidGrantError(_SPENT)
+        if form.get("redirect_uri") != row.redirect_uri:
+            raise InvalidGrantError("redirect_uri is not the one that the code was sent to.")
+        _check_verifier(form.get("code_verifier"), row.code_challenge)
+        grant = store.get(session, row.grant_id)
+        parts.profile.check_grant(request, grant)
+        person = _person(people.by_subject(session, grant.sub))
+        answer = _for_person(request, grant, person, grant.scope)
+        if request.client.check_grant_type("refresh_token"):
             answer["refresh_token"] = secrets.token_urlsafe(32)
             store.add_refresh_token(session, answer["refresh_token"], grant.id)
+        if "openid" in grant.scope.split():
+            answer["id_token"] = tokens.id_token(
+                parts, request.client, person, grant, row.nonce, answer["access_token"]
+            )
         return answer
 
 
-class RefreshGrant(grants.RefreshTokenGrant):  # type: ignore[misc]
-    """Refresh (RFC 6749 section 6): rotated, reuse detected, and safe against lost answers."""
-
-    TOKEN_ENDPOINT_AUTH_METHODS = BASIC
-    INCLUDE_NEW_REFRESH_TOKEN = True
-
-    def authenticate_refresh_token(self, refresh_token: str) -> RefreshInHand | None:
-        """Find the token; nothing is taken before the rest of the request is known to be right."""
-        session, parts = self.server.session, self.server.parts
-        row = store.find_refresh_token(session, refresh_token, self.request.client.client_id)
-        if row is None:
-            return None
-        grant = store.get(session, row.grant_id)
-        if grant.revoked_at is not None or parts.clock.now() >= grant.expires_at:
-            return None
-        key = parts.vault.key_for("refresh")
-        digest = hmac.new(key, refresh_token.encode("utf-8", "replace"), hashlib.sha256).digest()
-        return RefreshInHand(row, grant, base64.urlsafe_b64encode(digest).decode().rstrip("="))
-
-    def authenticate_user(self, refresh_token: RefreshInHand) -> Person | None:
-        """Return the person whose sign-in the token goes on with."""
-        return people.by_subject(self.server.session, refresh_token.grant.sub)
-
-    def issue_token(self, user: Person, refresh_token: RefreshInHand) -> dict[str, Any]:
-        """Return the token answer with the successor, or refuse and revoke after reuse."""
-        request, parts, grant = self.request, self.server.parts, refresh_token.grant
-        aud = tokens.audience(
-            request.payload.datalist["resource"], grant.resources, default=scopes.OWN_AUDIENCE
-        )
-        scope = tokens.scope_for(request.payload.scope or grant.scope, aud)
-        if not store.rotate(
-            self.server.session,
-            refresh_token.row,
-            refresh_token.successor,
-            parts.clock.now(),
-            timedelta(seconds=parts.settings.refresh_retry_s),
-        ):
+def refresh(request: "TokenRequest") -> dict[str, Any]:
+    """Go on with a sign-in (RFC 6749 section 6): rotated, reuse detected, lost answers survived."""
+    form, parts, client = request.form, request.parts, request.client
+    if "refresh_token" not in form:
+        raise InvalidRequestError("refresh_token is missing.")
+    with request.transaction() as session:
+        token = form["refresh_token"]
+        row = store.find_refresh_token(session, token, client.client_id)
+        grant = store.get(session, row.grant_id) if row else None
+        now = parts.clock.now()
+        if row is None or grant is None or grant.revoked_at or now >= grant.expires_at:
+            raise InvalidGrantError("This refresh token is not valid. Sign in again.")
+        wanted = form.get("scope", grant.scope)
+        if not set(wanted.split()) <= set(grant.scope.split()):
+            raise InvalidScopeError("A refresh cannot ask for more than was granted.")
+        parts.profile.check_grant(request, grant)
+        # nothing is taken before the rest of the request is known to be right
+        answer = _for_person(request, grant, _person(people.by_subject(session, grant.sub)), wanted)
+        if not parts.profile.rotates(client):
+            return answer
+        successor = _successor(parts.vault.key_for("refresh"), token)
+        window = timedelta(seconds=parts.settings.refresh_retry_s)
+        if not store.rotate(session, row, successor, now, window):
             raise InvalidGrantError("This refresh token was used before. Sign in again.")
-        answer = _answer(parts, request.client, scope, aud, user, grant)
-        return answer | {"refresh_token": refresh_token.successor}
-
-    def revoke_old_credential(self, refresh_token: RefreshInHand) -> None:
-        """Have nothing left to do: the rotation took it."""
+        return answer | {"refresh_token": successor}
 
 
-class ClientCredentialsGrant(grants.ClientCredentialsGrant):  # type: ignore[misc]
-    """Client credentials (RFC 6749 section 4.4): a system acts for itself."""
+def client_credentials(request: "TokenRequest") -> dict[str, Any]:
+    """Give a system a token for itself (RFC 6749 section 4.4); public clients prove nothing."""
+    client, asked = request.client, request.form.get("scope")
+    if client.auth_method == "none":
+        raise InvalidGrantError("A public client cannot act for itself.")
+    wanted = scopes.allowed(asked, client.scopes) if asked else " ".join(client.scopes)
+    if wanted is None:
+        raise InvalidScopeError("The client may not ask for one of these scopes.")
+    aud = tokens.audience(request.resources, [], default=scopes.common_audience(wanted.split()))
+    return _answer(request, tokens.scope_for(wanted, aud), aud, None, None)
 
-    TOKEN_ENDPOINT_AUTH_METHODS = BASIC
 
-    def generate_token(self, scope: str | None, include_refresh_token: bool) -> dict[str, Any]:
-        """Return the token answer: the scopes asked for, or all that the client has there."""
-        client: Client = self.request.client
-        aud = tokens.audience(self.request.payload.datalist["resource"], [], default=None)
-        wanted = scopes.allowed(scope, client.scopes) if scope else " ".join(client.scopes)
-        if wanted is None:
-            raise InvalidScopeError("The client may not ask for one of these scopes.")
-        return _answer(self.server.parts, client, tokens.scope_for(wanted, aud), aud, None, None)
+GRANT_TYPES: Mapping[str, Callable[["TokenRequest"], dict[str, Any]]] = {
+    "authorization_code": redeem_code,
+    "refresh_token": refresh,
+    "client_credentials": client_credentials,
+}
+
+
+def _check_verifier(verifier: str | None, challenge: str) -> None:
+    if verifier is None or not _VERIFIER.fullmatch(verifier):
+        raise InvalidGrantError("code_verifier is missing or is not 43 to 128 unreserved letters.")
+    digest = hashlib.sha256(verifier.encode()).digest()
+    computed = base64.urlsafe_b64encode(digest).decode().rstrip("=")
+    if not hmac.compare_digest(computed, challenge):
+        raise InvalidGrantError("code_verifier does not belong to the code_challenge.")
+
+
+def _successor(key: bytes, token: str) -> str:
+    """Return the token that replaces another: a caller that lost it gets the same one again."""
+    digest = hmac.new(key, token.encode("utf-8", "replace"), hashlib.sha256).digest()
+    return base64.urlsafe_b64encode(digest).decode().rstrip("=")
+
+
+def _person(person: Person | None) -> Person:
+    if person is None:
+        raise InvalidGrantError("This account is no more.")
+    return person
+
+
+def _for_person(
+    request: "TokenRequest", grant: Grant, person: Person, wanted: str
+) -> dict[str, Any]:
+    """Return the answer with an access token; without ``resource`` it is for userinfo."""
+    aud = tokens.audience(request.resources, grant.resources, default=scopes.OWN_AUDIENCE)
+    return _answer(request, tokens.scope_for(wanted, aud), aud, person, grant)
 
 
 def _answer(
-    parts: Parts, client: Client, scope: str, aud: str, person: Person | None, grant: Grant | None
+    request: "TokenRequest", scope: str, aud: str, person: Person | None, grant: Grant | None
 ) -> dict[str, Any]:
+    bound_to = request.confirmation
     return {
-        "access_token": tokens.access_token(parts, client, scope, aud, person, grant),
-        "token_type": "Bearer",
-        "expires_in": parts.settings.access_token_life_s,
+        "access_token": tokens.access_token(
+            request.parts,
+            request.client,
+            scope,
+            aud,
+            person,
+            grant,
+            **({"cnf": dict(bound_to)} if bound_to else {}),
+        ),
+        "token_type": "DPoP" if bound_to else "Bearer",
+        "expires_in": request.parts.settings.access_token_life_s,
         "scope": scope,
     }
-
-
-def _check_extensions(grant: CodeGrant, _result: None) -> None:
-    data = grant.request.payload.data
-    if "request" in data:
-        raise RequestNotSupportedError()
-    if "request_uri" in data:
-        raise RequestUriNotSupportedError()
-    if data.get("response_mode", "query") != "query":
-        raise InvalidRequestError("The only response_mode is query.")
-    if not data.get("max_age", "0").isdecimal() or len(data.get("max_age", "0")) > 9:
-        raise InvalidRequestError("max_age must be a number of seconds.")
-    for resource in grant.request.payload.datalist["resource"]:
-        if resource not in scopes.AUDIENCES:
-            raise InvalidTarget("There is no such resource. Use urn:atoll:<service>.")

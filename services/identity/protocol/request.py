@@ -46,6 +46,11 @@ class Request(OAuth2Request):  # type: ignore[misc]
         self._parameters = parameters
         self.payload = Payload(parameters)
 
+    def replace(self, parameters: Parameters) -> None:
+        """Go on with other parameters: those that this request stands for."""
+        self._parameters = parameters
+        self.payload = Payload(parameters)
+
     @property
     def args(self) -> Parameters:
         """The parameters."""

@@ -1,51 +1,52 @@
-"""The authorization server: Authlib's, bound to one request and one transaction."""
+"""The authorization endpoint: Authlib's server, bound to one request and one transaction."""
 
-from datetime import datetime, timedelta
+from datetime import timedelta
+from enum import StrEnum
 from typing import Any
 
 from authlib.oauth2 import OAuth2Error
-from authlib.oauth2.rfc6749 import AuthorizationServer, InvalidRequestError
+from authlib.oauth2.rfc6749 import AuthorizationServer
 from authlib.oidc.core.errors import LoginRequiredError
 from flask import Request as FlaskRequest
 from flask import Response, json
 from sqlalchemy.orm import Session
 from werkzeug.datastructures import Headers
 
-from services.identity.domain import parameters, redirects
+from services.identity.domain import redirects
+from services.identity.domain.assurance import suffices
 from services.identity.parts import Parts
 from services.identity.problems import AuthorizationRefused
-from services.identity.protocol import clients as client_authentication
-from services.identity.protocol.grants import (
-    S256,
-    ClientCredentialsGrant,
-    CodeGrant,
-    OpenID,
-    RefreshGrant,
-)
-from services.identity.protocol.request import Parameters, Request, parameters_of
+from services.identity.protocol.code_flow import S256, CodeGrant
+from services.identity.protocol.errors import UnmetAuthentication
+from services.identity.protocol.request import Parameters, Request
 from services.identity.storage import clients, people
 from services.identity.storage.tables import Client, Person, SignInSession
 
 
+class Wants(StrEnum):
+    """What must happen on a page before an authorization request can be answered."""
+
+    SIGN_IN = "sign-in"  # nobody is signed in, or not newly enough
+    STEP_UP = "step-up"  # somebody is, but not strongly enough for acr_values
+
+
+_REFUSALS = {Wants.SIGN_IN: LoginRequiredError, Wants.STEP_UP: UnmetAuthentication}
+
+
 class Server(AuthorizationServer):  # type: ignore[misc]
-    """Answers one request at the authorization or token endpoint."""
+    """Answers one request at the authorization endpoint; ``wants`` says why it could not yet."""
 
     def __init__(
         self, parts: Parts, session: Session, request: Request, signed_in: SignInSession | None
     ) -> None:
         super().__init__()
         self.parts, self.session, self.request, self.signed_in = parts, session, request, signed_in
-        self.register_client_auth_method("client_secret_basic", client_authentication.authenticate)
-        self.register_grant(CodeGrant, [S256(required=True), OpenID(parts)])
-        self.register_grant(RefreshGrant)
-        self.register_grant(ClientCredentialsGrant)
+        self.wants: Wants | None = None
+        self.register_grant(CodeGrant, [S256(required=True)])
 
     def query_client(self, client_id: str) -> Client | None:
         """Return the enabled client with this id."""
         return clients.find(self.session, client_id)
-
-    def save_token(self, token: dict[str, Any], request: Request) -> None:
-        """Have nothing to save: access tokens are signed, refresh tokens are rows already."""
 
     def send_signal(self, name: str, *args: Any, **kwargs: Any) -> None:
         """Tell nobody."""
@@ -65,24 +66,20 @@ class Server(AuthorizationServer):  # type: ignore[misc]
             )
         return response
 
-    def token_response(self, flask_request: FlaskRequest) -> Response:
-        """Answer a token request; the header Atoll-Caller tells the gateway who asked."""
-        fault = _token_fault(flask_request, self.request.payload.datalist)
-        if fault is not None:
-            return self._refuse(InvalidRequestError(fault))
-        response: Response = self.create_token_response()
-        if self.request.client is not None:
-            response.headers["Atoll-Caller"] = self.request.client.client_id
-        return response
+    def authorization_response(self, *, fresh: bool = False) -> Response | None:
+        """Answer an authorization request, or return None when a page must be shown first.
 
-    def authorization_response(self) -> Response | None:
-        """Answer an authorization request, or return None when the person must sign in first."""
+        fresh: the person has signed in for this very request, which meets prompt and max_age; an
+        assurance that the sign-in did not reach is then simply not claimed (OIDC Core 5.5.1.1).
+        """
         person = self._person()
         try:
+            self._take_parameters()
             grant = self.get_consent_grant(end_user=person)
-            if person is None or grant.prompt == "login" or self._is_too_old():
-                if self.request.payload.data.get("prompt") == "none":
-                    raise LoginRequiredError(
+            self.wants = self._wanted(fresh)
+            if self.wants is not None:
+                if "none" in self._prompts():
+                    raise _REFUSALS[self.wants](
                         redirect_uri=grant.redirect_uri, state=self.request.payload.state
                     )
                 return None
@@ -93,13 +90,36 @@ class Server(AuthorizationServer):  # type: ignore[misc]
                     "so nothing was shared. Go back and try again, or tell the service: "
                     f"{error.error}: {error.get_error_description()}"
                 ) from None
-            return self._refuse(error)
-        response: Response = self.create_authorization_response(grant_user=person, grant=grant)
+            response: Response = self.handle_error_response(self.request, error)
+        else:
+            response = self.create_authorization_response(grant_user=person, grant=grant)
         return response
 
-    def _refuse(self, error: OAuth2Error) -> Response:
-        response: Response = self.handle_error_response(self.request, error)
-        return response
+    def _take_parameters(self) -> None:
+        """Let the profile say what the request stands for; its refusal goes back to the client."""
+        asked = self.request
+        try:
+            asked.replace(self.parts.profile.parameters(self.session, asked.payload.data))
+        except OAuth2Error as error:
+            client = self.query_client(asked.payload.client_id)
+            address = asked.payload.redirect_uri
+            if client is not None and address and client.check_redirect_uri(address):
+                error.redirect_uri, error.state = address, asked.payload.state
+            raise
+
+    def _wanted(self, fresh: bool) -> Wants | None:
+        if self.signed_in is None or self.request.user is None:
+            return Wants.SIGN_IN
+        if fresh:
+            return None
+        if {"login", "select_account"}.intersection(self._prompts()) or self._is_too_old():
+            return Wants.SIGN_IN
+        levels = self.request.payload.data.get("acr_values", "").split()
+        return None if suffices(self.signed_in.acr, levels) else Wants.STEP_UP
+
+    def _prompts(self) -> list[str]:
+        prompts: list[str] = self.request.payload.data.get("prompt", "").split()
+        return prompts
 
     def _person(self) -> Person | None:
         if self.signed_in is None:
@@ -110,29 +130,10 @@ class Server(AuthorizationServer):  # type: ignore[misc]
         max_age = self.request.payload.data.get("max_age")
         if max_age is None or self.signed_in is None:
             return False
-        now: datetime = self.parts.clock.now()
-        return now - self.signed_in.auth_time > timedelta(seconds=int(max_age))
-
-
-def token_request(parts: Parts, request: FlaskRequest) -> Request:
-    """Return a token request as Authlib reads it: the form and nothing else."""
-    return _read(parts, request, parameters_of(request.form))
+        age: timedelta = self.parts.clock.now() - self.signed_in.auth_time
+        return age > timedelta(seconds=int(max_age))
 
 
 def authorization_request(parts: Parts, request: FlaskRequest, values: Parameters) -> Request:
     """Return an authorization request as Authlib reads it."""
-    return _read(parts, request, values)
-
-
-def _read(parts: Parts, request: FlaskRequest, values: Parameters) -> Request:
     return Request(request.method, parts.settings.public_url, request.path, request.headers, values)
-
-
-def _token_fault(request: FlaskRequest, values: dict[str, list[str]]) -> str | None:
-    if request.args:
-        return "Send the parameters in the body, never in the address."
-    if request.mimetype != "application/x-www-form-urlencoded":
-        return "Send a form: Content-Type: application/x-www-form-urlencoded."
-    if "grant_type" not in values:
-        return "grant_type is missing."
-    return parameters.fault(values)

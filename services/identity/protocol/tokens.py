@@ -13,9 +13,6 @@ from services.identity.parts import Parts
 from services.identity.protocol.errors import InvalidTarget
 from services.identity.storage.tables import Client, Grant, Person
 
-ACR = "substantial"  # a password and a one-time code
-AMR = ["pwd", "otp", "mfa"]  # RFC 8176
-
 
 def audience(resources: list[str], granted: list[str], *, default: str | None) -> str:
     """Return the one audience of a token; raises InvalidTarget when it is not clear or not allowed.
@@ -43,9 +40,18 @@ def scope_for(requested: str, aud: str) -> str:
 
 
 def access_token(
-    parts: Parts, client: Client, scope: str, aud: str, person: Person | None, grant: Grant | None
+    parts: Parts,
+    client: Client,
+    scope: str,
+    aud: str,
+    person: Person | None,
+    grant: Grant | None,
+    **more: Any,
 ) -> str:
-    """Sign an access token for a client itself, or for a person who signed in at it."""
+    """Sign an access token for a client itself, or for a person who signed in at it.
+
+    more: claims that a profile adds, such as ``cnf`` and ``act``.
+    """
     now = int(parts.clock.now().timestamp())
     claims: dict[str, Any] = {
         "iss": parts.settings.issuer,
@@ -64,7 +70,7 @@ def access_token(
             "acr": grant.acr,
             "grant_id": grant.id,
         }
-    return parts.key.sign(claims, "at+jwt")
+    return parts.keys.sign(claims | more, "at+jwt")
 
 
 def id_token(
@@ -72,10 +78,11 @@ def id_token(
 ) -> str:
     """Sign an ID token: who signed in, when and how, for this client alone."""
     now = int(parts.clock.now().timestamp())
+    # the first half of SHA-256, which goes with ES256 and RS256 alike
     half = hashlib.sha256(bearer.encode()).digest()[:16]  # OIDC Core 3.1.3.6
     claims: dict[str, Any] = {
         "iss": parts.settings.issuer,
-        "sub": subject_for(parts, client.client_id, person.sub),
+        "sub": subject_for(parts, client, person.sub),
         "aud": client.client_id,
         "iat": now,
         "exp": now + parts.settings.access_token_life_s,
@@ -87,7 +94,7 @@ def id_token(
     }
     if nonce is not None:
         claims["nonce"] = nonce
-    return parts.key.sign(claims, "JWT")
+    return parts.keys.sign(claims, "JWT", client.id_token_alg)
 
 
 def session_id(parts: Parts, client_id: str, session_hash: str) -> str:
@@ -95,6 +102,6 @@ def session_id(parts: Parts, client_id: str, session_hash: str) -> str:
     return pairwise(parts.vault.key_for("sid"), client_id, session_hash)
 
 
-def subject_for(parts: Parts, client_id: str, sub: str) -> str:
-    """Return the subject that a client knows a person by."""
-    return pairwise(parts.vault.key_for("pairwise"), client_id, sub)
+def subject_for(parts: Parts, client: Client, sub: str) -> str:
+    """Return the subject that a client, and others of its sector, know a person by."""
+    return pairwise(parts.vault.key_for("pairwise"), client.sector, sub)

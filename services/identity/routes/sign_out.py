@@ -10,8 +10,10 @@ from services.identity.domain.redirects import is_registered, with_parameters
 from services.identity.parts import parts
 from services.identity.protocol.request import parameters_of
 from services.identity.protocol.tokens import subject_for
+from services.identity.protocol.verify import id_token_claims
 from services.identity.routes import browser
 from services.identity.storage import clients, grants, sessions
+from services.identity.storage.tables import Client
 
 blueprint = Blueprint("sign_out", __name__)
 PATH = "/identity/sign-out"
@@ -22,7 +24,7 @@ KEPT = ("id_token_hint", "post_logout_redirect_uri", "state", "client_id", "lang
 class Asked:
     """A sign-out request: for whom a valid hint speaks, and where to go afterwards."""
 
-    client_id: str | None
+    client: Client | None
     subject: str | None
     leads_to: str | None
     state: str | None
@@ -44,8 +46,8 @@ def sign_out() -> Response:
     with parts().database.transaction() as session:
         now_in = browser.signed_in(session)
         if now_in is not None:
-            mine = asked.client_id is not None and asked.subject == subject_for(
-                parts(), asked.client_id, now_in.sub
+            mine = asked.client is not None and asked.subject == subject_for(
+                parts(), asked.client, now_in.sub
             )
             if not (confirmed or mine):
                 return browser.form_page(
@@ -66,7 +68,7 @@ def sign_out() -> Response:
 def _asked() -> Asked:
     values = parameters_of(request.values)
     hint, client_id = values.get("id_token_hint"), values.get("client_id")
-    claims = parts().key.read_id_token(hint, parts().settings.issuer) if hint else None
+    claims = id_token_claims(parts(), hint) if hint else None
     if claims is None or (client_id is not None and client_id != claims["aud"]):
         return Asked(
             None, None, None, None
@@ -79,7 +81,7 @@ def _asked() -> Asked:
         if client and address and is_registered(address, client.post_logout_redirect_uris)
         else None
     )
-    return Asked(str(claims["aud"]), str(claims["sub"]), leads_to, values.get("state"))
+    return Asked(client, str(claims["sub"]), leads_to, values.get("state"))
 
 
 def _same_request() -> str:

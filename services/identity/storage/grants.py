@@ -6,8 +6,10 @@ from sqlalchemy import delete, select, update
 from sqlalchemy.engine import CursorResult
 from sqlalchemy.orm import Session
 
+from servicekit.clock import timestamp
 from services.identity.domain.digests import fingerprint
-from services.identity.storage import feed
+from services.identity.storage import feed, sign_outs
+from services.identity.storage.protocol_tables import RevokedToken
 from services.identity.storage.tables import Code, Grant, RefreshToken
 
 
@@ -34,8 +36,36 @@ def revoke(session: Session, grant_id: str, now: datetime) -> None:
         feed.append(session, {"kind": "grant-revoked", "grant_id": grant_id})
 
 
+def revoke_token(session: Session, jti: str, expires_at: datetime) -> None:
+    """Revoke one access token and tell the feed, once."""
+    if not is_token_revoked(session, jti):
+        session.add(RevokedToken(jti=jti, expires_at=expires_at))
+        session.flush()
+        ends = timestamp(expires_at)
+        feed.append(session, {"kind": "token-revoked", "jti": jti, "expires_at": ends})
+
+
+def is_token_revoked(session: Session, jti: str) -> bool:
+    """Whether an access token was revoked by itself."""
+    return session.get(RevokedToken, jti) is not None
+
+
+def revoke_of_person(
+    session: Session, sub: str, now: datetime, client_id: str | None = None
+) -> None:
+    """Revoke every grant of a person: a password or factor changed; or all that one client has."""
+    living = select(Grant.id).where(
+        Grant.sub == sub, Grant.revoked_at.is_(None), Grant.expires_at > now
+    )
+    if client_id is not None:
+        living = living.where(Grant.client_id == client_id)
+    for grant_id in session.scalars(living).all():
+        revoke(session, grant_id, now)
+
+
 def revoke_of_session(session: Session, session_hash: str, now: datetime) -> None:
-    """Revoke every grant that came from one signed-in browser."""
+    """Revoke every grant that came from one signed-in browser; its clients will hear of it."""
+    sign_outs.add_for_session(session, session_hash, now)
     living = select(Grant.id).where(
         Grant.session_hash == session_hash, Grant.revoked_at.is_(None), Grant.expires_at > now
     )
