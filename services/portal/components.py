@@ -19,6 +19,7 @@ from services.portal.program import LicenceProgram
 from services.portal.registers_client import RegistersClient
 from services.portal.sessions import Sessions
 from services.portal.settings import Settings
+from services.portal.trier import Trier
 from services.portal.vault import Vault
 
 _CONTENT = Path(__file__).parent / "content"
@@ -53,16 +54,28 @@ class Components:
         )
         self.licence = (
             None
-            if settings.fisheries is None
+            if (fisheries := settings.program("fisheries")) is None
             else LicenceProgram(
                 Path(settings.examples),
-                settings.fisheries,
+                fisheries,
                 gateway=settings.gateway_url,
                 issuer=settings.issuer,
             )
         )
+        self.sandbox_scopes, self.trier = _trier(settings, corridor)
         self.problems: dict[str, Any] = _read("problems.yaml")
         self.apis: dict[str, Any] = _read("apis.yaml")
+
+
+def _trier(settings: Settings, corridor: Corridor) -> tuple[tuple[str, ...], Trier | None]:
+    """Return what tries operations for visitors; nothing does outside a demonstration."""
+    given = settings.program("sandbox")
+    if not given or not given.get("clients"):
+        return (), None
+    [client] = given["clients"]
+    own = corridor.as_client(client["client_id"], client["client_secret"])
+    keys = ((settings.program("fisheries") or {}).get("notify") or {}).get("api_keys") or {}
+    return tuple(client["scopes"]), Trier(corridor, own, keys.get("test"))
 
 
 @cache

@@ -60,13 +60,12 @@ class Settings(ServiceSettings):
         """Where identity sends a person back to."""
         return f"{self.public_url}/portal/callback"
 
-    @property
-    def fisheries(self) -> Mapping[str, Any] | None:
-        """The credentials that the licence program gets; None without a demonstration."""
+    def program(self, name: str) -> Mapping[str, Any] | None:
+        """Return the credentials of a program of the demonstration; None without one."""
         if self.start_state is None:
             return None
         demonstration = json.loads(self.start_state).get("demonstration")
-        found = demonstration.get("fisheries") if isinstance(demonstration, dict) else None
+        found = demonstration.get(name) if isinstance(demonstration, dict) else None
         return found if isinstance(found, dict) else None
 
 

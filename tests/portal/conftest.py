@@ -24,6 +24,22 @@ from tests.conftest import GATEWAY_KEY
 from tests.portal.platform import FakePlatform
 from tests.support.issuer import FakeIssuer
 
+DEMONSTRATION = {
+    "fisheries": {
+        "clients": [],
+        "notify": {"api_keys": {"test": f"test-{'a' * 36}-{'b' * 36}"}},
+    },
+    "sandbox": {
+        "clients": [
+            {
+                "client_id": "sandbox",
+                "client_secret": "sandbox-secret",
+                "scopes": ["registers.read", "exchanges.overview"],
+            }
+        ],
+    },
+}
+
 
 def make_settings(database_url: str = "sqlite://", **changes: Any) -> Settings:
     return Settings(
@@ -33,7 +49,7 @@ def make_settings(database_url: str = "sqlite://", **changes: Any) -> Settings:
             "client_secret": "portal-secret",
             "form_key": "f" * 64,
             "data_key": base64.urlsafe_b64encode(b"d" * 32).decode(),
-            "start_state": json.dumps({"demonstration": {"fisheries": {"clients": []}}}),
+            "start_state": json.dumps({"demonstration": DEMONSTRATION}),
             **changes,
         }
     )

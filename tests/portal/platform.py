@@ -1,5 +1,6 @@
 """A fake platform behind a real corridor: what the gateway would answer the portal."""
 
+import base64
 import io
 import json
 import secrets
@@ -158,7 +159,8 @@ class FakePlatform(BaseAdapter):
                 }
                 return (503 if self.down else 200), {"status": "x", "components": states}
             case ["identity", "token"]:
-                return self._token({k: v[0] for k, v in parse_qs(request.body).items()})
+                form = {k: v[0] for k, v in parse_qs(request.body).items()}
+                return self._token(request, form)
             case ["identity", "userinfo"]:
                 return 200, {"sub": AISHATH, "name": "Aishath Demo", "name#dv": "ޢައިޝަތު"}
             case ["identity", "jwks"]:
@@ -168,7 +170,7 @@ class FakePlatform(BaseAdapter):
             case ["exchanges"]:
                 return self._exchanges(request, query)
             case ["notify", "inbox"]:
-                return 200, {"messages": self.messages[query["channel"]], "next": None}
+                return 200, {"messages": self.messages[query.get("channel", "sms")], "next": None}
             case [service, "openapi.json"]:
                 return 200, CONTRACT | {"info": {"title": service}}
             case ["registers"]:
@@ -215,10 +217,14 @@ class FakePlatform(BaseAdapter):
         claims: dict[str, Any] = jwt.decode(text, options={"verify_signature": False})
         return claims
 
-    def _token(self, form: dict[str, str]) -> Any:
+    def _client(self, request: Any) -> str:
+        given = request.headers["Authorization"].removeprefix("Basic ")
+        return base64.b64decode(given).decode().partition(":")[0]
+
+    def _token(self, request: Any, form: dict[str, str]) -> Any:
         service = form.get("resource", "urn:atoll:identity").removeprefix("urn:atoll:")
         if form["grant_type"] == "client_credentials":
-            token = self.issuer.token(service, form["scope"], client_id="portal")
+            token = self.issuer.token(service, form["scope"], client_id=self._client(request))
             return 200, {"access_token": token, "expires_in": 900}
         if form["grant_type"] == "refresh_token":
             if form["refresh_token"] != self.refresh_token:
@@ -309,11 +315,20 @@ CONTRACT = {
         "/registers/{register}/records": {
             "parameters": [{"name": "register", "in": "path", "example": "atoll"}],
             "get": {
+                "operationId": "listRecords",
                 "summary": "List records",
                 "security": [],
                 "responses": {"200": {"description": "Some records"}},
             },
-            "post": {"summary": "Append", "requestBody": {"content": {"application/json": {}}}},
-        }
+            "post": {
+                "operationId": "append",
+                "summary": "Append",
+                "requestBody": {"content": {"application/json": {"example": {"item": 1}}}},
+            },
+        },
+        "/notify/inbox": {
+            "get": {"operationId": "readInbox", "security": [{"token": ["notify.inbox"]}]}
+        },
+        "/v2/templates": {"get": {"operationId": "listTemplates", "security": [{"key": []}]}},
     },
 }

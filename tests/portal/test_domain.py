@@ -1,14 +1,22 @@
 """The pure parts: drawings, times, contracts, where a sign-in leads."""
 
+import json
+import os
+import shutil
+import subprocess
+import sys
+import threading
 import xml.etree.ElementTree as ET
 from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.portal.domain import contract, picture, pkce, places, sequence, svg, times
+from services.portal.domain import contract, picture, pkce, places, samples, sequence, svg, times
 from services.portal.domain.exchange import duration
 
 anything = st.text(st.characters(), max_size=200)
@@ -223,8 +231,10 @@ json_values = st.recursive(
 @given(st.dictionaries(st.text(max_size=5), json_values, max_size=4), json_values)
 def test_a_contract_of_any_shape_is_read(paths: dict[str, Any], security: Any) -> None:
     document = {"paths": paths, "security": security}
-    for operation in contract.operations(document, "http://localhost:8000"):
-        assert operation.curl.startswith("curl ")
+    for operation in contract.operations(document):
+        values = operation.examples() | {f"path.{p.name}": "x" for p in operation.parameters}
+        shown = samples.samples(operation.filled(values), "http://localhost:8000", "T")
+        assert set(shown) == set(samples.LANGUAGES)
 
 
 def test_an_operation_is_read_with_its_token_headers_and_body() -> None:
@@ -248,14 +258,109 @@ def test_an_operation_is_read_with_its_token_headers_and_body() -> None:
             }
         },
     }
-    (operation,) = contract.operations(document, "http://localhost:8000")
+    (operation,) = contract.operations(document)
     assert operation.scopes == ("registers.append",)
-    assert operation.parameters[1][0] == "Idempotency-Key"
+    assert operation.parameters[1].name == "Idempotency-Key"
     assert operation.answers == (("201", "Done"),)
-    assert operation.curl == (
-        "curl -X POST http://localhost:8000/registers/fishing-vessel/entries "
-        "-H \"Authorization: Bearer $TOKEN\" -H 'X: a b' --json @body.json"
+    values = operation.examples()
+    assert values == {"path.register": "fishing-vessel", "header.X": "a b", "body": "null"}
+    call = operation.filled(values | {"header.Idempotency-Key": "k1", "body": "{}"})
+    assert call.target == "/registers/fishing-vessel/entries"
+    assert call.headers == {
+        "X": "a b",
+        "Idempotency-Key": "k1",
+        "Content-Type": "application/json",
+    }
+
+
+def test_no_value_leads_to_another_operation_or_header() -> None:
+    path = {"name": "key", "in": "path"}
+    headers = [{"name": name, "in": "header"} for name in ("Authorization", "Cookie", "X")]
+    [operation] = contract.operations(
+        {"paths": {"/registers/{key}": {"get": {"parameters": [path, *headers]}}}}
     )
+    call = operation.filled(
+        {
+            "path.key": "../identity?a=b#c\\/",
+            "header.Authorization": "Bearer mine",
+            "header.Cookie": "a=b",
+            "header.X": "a\r\nY: b",
+            "query.hidden": "1",
+            "body": "not taken",
+        }
+    )
+    assert call.target == "/registers/..%2Fidentity%3Fa%3Db%23c%5C%2F"
+    assert (call.headers, call.body) == ({}, "")
+    for nothing in ("", " ", ".", ".."):
+        with pytest.raises(KeyError, match="key"):
+            operation.filled({"path.key": nothing})
+
+
+def test_an_example_body_is_made_from_the_schema() -> None:
+    schema = {
+        "type": "object",
+        "required": ["name", "kind", "rows", "deep"],
+        "properties": {
+            "name": {"type": "string", "examples": ["Kanmathi"]},
+            "kind": {"enum": ["boat", "ship"]},
+            "rows": {"type": "array", "items": {"type": ["integer", "null"]}},
+            "deep": {"$ref": "#/components/schemas/Deep"},
+            "unasked": {"type": "string"},
+        },
+    }
+    deep = {"type": "object", "properties": {"self": {"$ref": "#/components/schemas/Deep"}}}
+    document = {
+        "components": {"schemas": {"Deep": deep}},
+        "paths": {
+            "/a": {"post": {"requestBody": {"content": {"application/json": {"schema": schema}}}}}
+        },
+    }
+    [operation] = contract.operations(document)
+    made = json.loads(operation.body)
+    assert made["name"], made["kind"] == ("Kanmathi", "boat")
+    assert made["rows"] == [0]
+    assert "unasked" not in made
+
+
+@pytest.mark.process
+@pytest.mark.parametrize("language", ["curl", "python", "javascript"])
+def test_a_sample_runs_when_pasted(language: str) -> None:
+    seen: list[tuple[str, str, str, str | None, str]] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["Content-Length"])).decode()
+            seen.append(
+                (self.command, self.path, body, self.headers["X"], self.headers["Authorization"])
+            )
+            self.send_response(200)
+            self.send_header("Content-Length", "2")
+            self.end_headers()
+            self.wfile.write(b"ok")
+
+        def log_message(self, *_: Any) -> None:
+            pass
+
+    if language == "javascript" and shutil.which("node") is None:
+        pytest.skip("needs node: install Node 18 or newer")
+    body = '{"name": "it\'s ޅ $HOME `x` \\\\"}\nEOF\n'
+    call = contract.Call("POST", "/a%2Fb?c=d%27&e=f", {"X": "a 'b'"}, body)
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        shown = samples.samples(call, f"http://127.0.0.1:{server.server_port}", "T")[language]
+        folder = Path(sys.executable).parent
+        done = subprocess.run(
+            ["bash", "-c", shown],
+            env={"PATH": f"{folder}:{os.environ['PATH']}"},
+            capture_output=True,
+            text=True,
+            timeout=30,
+            check=False,
+        )
+        server.shutdown()
+    assert done.returncode == 0, done.stderr
+    assert "ok" in done.stdout
+    assert seen == [("POST", "/a%2Fb?c=d%27&e=f", body, "a 'b'", "Bearer T")]
 
 
 @pytest.mark.parametrize(

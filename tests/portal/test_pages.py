@@ -27,6 +27,9 @@ PUBLIC = [
     "/portal/apis",
     "/portal/apis/registers",
     "/portal/apis/portal",
+    "/portal/apis/registers/listRecords",
+    "/portal/apis/registers/append",
+    "/portal/apis/notify/readInbox",
     "/portal/problems",
     "/portal/problems/not-found",
     "/portal/licence",
@@ -155,6 +158,8 @@ def test_unknown_things_are_not_found(browser: Browser) -> None:
         "/portal/registers/nothing",
         "/portal/registers/island/records/nothing",
         "/portal/apis/nothing",
+        "/portal/apis/registers/nothing",
+        "/portal/apis/nothing/listRecords",
         "/portal/problems/nothing",
         "/portal/nothing",
     ):
@@ -233,11 +238,12 @@ def test_strangers_words_are_shown_as_words(browser: Browser, platform: FakePlat
         assert bad not in browser.text(path), path
 
 
-def test_an_api_page_has_a_curl_for_each_operation(browser: Browser) -> None:
+def test_an_api_page_leads_to_each_operation(browser: Browser) -> None:
     text = browser.text("/portal/apis/registers")
     assert "curl http://localhost:8000/registers/atoll/records" in text
     assert "no token needed" in text
     assert "registers.read" in text
+    assert 'href="/portal/apis/registers/listRecords"' in text
 
 
 def test_languages_lead_to_the_same_page(browser: Browser) -> None:

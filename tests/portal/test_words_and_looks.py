@@ -61,6 +61,8 @@ def test_every_text_that_a_page_asks_for_exists_and_every_text_is_used() -> None
         "step_",
         "check_",
         "reuse_days_",
+        "try_token_",
+        "try_where_",
     )
     unused = {
         key

@@ -1,33 +1,95 @@
-"""An API's operations read from its OpenAPI document, each with a curl to paste."""
+"""An API's operations read from its OpenAPI document, each with what a call of it needs."""
 
-import shlex
+import json
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import quote, urlencode
 
 METHODS = ("get", "post", "put", "patch", "delete")
+_DEEPEST = 6  # of an example that is made from a schema
+# what a form may not set: the door and the try-it page write these themselves
+_OWN_HEADERS = {"authorization", "cookie", "host", "content-length", "traceparent"}
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """One parameter of an operation; ``where``: path, query or header."""
+
+    name: str
+    where: str
+    description: str
+    example: str | None
+    required: bool
 
 
 @dataclass(frozen=True)
 class Operation:
-    """One operation. ``scopes``: what its token needs; None means that no token is needed."""
+    """One operation. ``scopes``: what its token needs; None means that no token is needed.
 
+    body_type, body: the media type of the request body and an example of it, if it takes one.
+    """
+
+    id: str
     method: str
     path: str
     summary: str
     description: str
     scopes: tuple[str, ...] | None
-    parameters: tuple[tuple[str, str, str], ...]  # name, where, what it is
+    parameters: tuple[Parameter, ...]
     answers: tuple[tuple[str, str], ...]
-    curl: str
+    body_type: str | None
+    body: str
+
+    def filled(self, values: Mapping[str, str]) -> "Call":
+        """Return the call that these values make; an empty value is left out.
+
+        The path is the declared one with each value as one escaped part, so that no value can
+        lead to another operation. Raises KeyError with the name of a path parameter without value.
+        """
+        path, query, headers = self.path, {}, {}
+        for parameter in self.parameters:
+            value = values.get(f"{parameter.where}.{parameter.name}", "").strip()
+            if parameter.where == "path":
+                if value in ("", ".", ".."):
+                    raise KeyError(parameter.name)
+                path = path.replace("{" + parameter.name + "}", quote(value, safe=""))
+            elif value and parameter.where == "query":
+                query[parameter.name] = value
+            elif value and parameter.where == "header" and _is_sent(parameter.name, value):
+                headers[parameter.name] = value
+        body = values.get("body", "") if self.body_type else ""
+        if body and self.body_type:
+            headers["Content-Type"] = self.body_type
+        return Call(self.method, path + ("?" + urlencode(query) if query else ""), headers, body)
+
+    def examples(self) -> dict[str, str]:
+        """Return the values that a form begins with: examples of what must be sent."""
+        begins = {
+            f"{parameter.where}.{parameter.name}": parameter.example
+            for parameter in self.parameters
+            if parameter.example is not None and (parameter.required or parameter.where == "path")
+        }
+        return begins | ({"body": self.body} if self.body_type else {})
 
 
-def operations(document: Mapping[str, Any], public_url: str) -> list[Operation]:
+@dataclass(frozen=True)
+class Call:
+    """A request as it is sent: ``target`` is path and query."""
+
+    method: str
+    target: str
+    headers: Mapping[str, str]
+    body: str
+
+
+def operations(document: Mapping[str, Any]) -> list[Operation]:
     """Return the operations in the document's order; parts of an unexpected kind are skipped."""
-    return list(_operations(document, public_url))
+    return list(_operations(document))
 
 
-def _operations(document: Mapping[str, Any], public_url: str) -> Iterator[Operation]:
+def _operations(document: Mapping[str, Any]) -> Iterator[Operation]:
     for path, item in _object(document.get("paths")).items():
         shared = _objects(_object(item).get("parameters"))
         for method in METHODS:
@@ -37,23 +99,42 @@ def _operations(document: Mapping[str, Any], public_url: str) -> Iterator[Operat
             parameters = [
                 _resolve(document, p) for p in shared + _objects(operation.get("parameters"))
             ]
-            scopes = _scopes(operation.get("security", document.get("security")))
+            body_type, body = _body(document, operation)
             yield Operation(
+                id=re.sub(
+                    r"[^A-Za-z0-9]+", "-", str(operation.get("operationId") or method + path)
+                ),
                 method=method.upper(),
                 path=str(path),
                 summary=str(operation.get("summary", "")),
                 description=str(operation.get("description", "")),
-                scopes=scopes,
-                parameters=tuple(
-                    (str(p.get("name", "")), str(p.get("in", "")), str(p.get("description", "")))
-                    for p in parameters
-                ),
+                scopes=_scopes(operation.get("security", document.get("security"))),
+                parameters=tuple(_parameter(document, p) for p in parameters),
                 answers=tuple(
                     (str(status), str(_resolve(document, _object(a)).get("description", "")))
                     for status, a in _object(operation.get("responses")).items()
                 ),
-                curl=_curl(method.upper(), str(path), parameters, scopes, operation, public_url),
+                body_type=body_type,
+                body=body,
             )
+
+
+def _is_sent(header: str, value: str) -> bool:
+    return header.lower() not in _OWN_HEADERS and value.isascii() and value.isprintable()
+
+
+def _parameter(document: Mapping[str, Any], given: Mapping[str, Any]) -> Parameter:
+    example = _example(given)
+    if example is None:
+        schema = _resolve(document, _object(given.get("schema")))
+        example = _example(schema)
+    return Parameter(
+        name=str(given.get("name", "")),
+        where=str(given.get("in", "")),
+        description=str(given.get("description", "")),
+        example=example,
+        required=bool(given.get("required")),
+    )
 
 
 def _scopes(security: Any) -> tuple[str, ...] | None:
@@ -63,36 +144,56 @@ def _scopes(security: Any) -> tuple[str, ...] | None:
     return tuple(str(scope) for one in wanted for scopes in one.values() for scope in _list(scopes))
 
 
-def _curl(
-    method: str,
-    path: str,
-    parameters: list[Mapping[str, Any]],
-    scopes: tuple[str, ...] | None,
-    operation: Mapping[str, Any],
-    public_url: str,
-) -> str:
-    headers = []
-    for parameter in parameters:
-        name, example = str(parameter.get("name", "")), _example(parameter)
-        if parameter.get("in") == "path" and example is not None:
-            path = path.replace("{" + name + "}", example)
-        if parameter.get("in") == "header" and parameter.get("required"):
-            headers.append(f"{name}: {example or 'VALUE'}")
-    words = ["curl"] + ([] if method == "GET" else ["-X", method])
-    words.append(shlex.quote(public_url + path))
-    if scopes is not None:
-        words += ["-H", '"Authorization: Bearer $TOKEN"']
-    for header in headers:
-        words += ["-H", shlex.quote(header)]
-    if "application/json" in _object(_object(operation.get("requestBody")).get("content")):
-        words += ["--json", "@body.json"]
-    return " ".join(words)
+def _body(document: Mapping[str, Any], operation: Mapping[str, Any]) -> tuple[str | None, str]:
+    content = _object(_resolve(document, _object(operation.get("requestBody"))).get("content"))
+    for media_type in ("application/json", *content):
+        if media_type not in content:
+            continue
+        media = _object(content[media_type])
+        named = [_resolve(document, one) for one in _object(media.get("examples")).values()]
+        value = media.get("example", named[0].get("value") if named else None)
+        if value is None:
+            value = _made(document, _object(media.get("schema")), _DEEPEST)
+        if isinstance(value, str):
+            return media_type, value
+        if media_type == "application/x-www-form-urlencoded" and isinstance(value, dict):
+            return media_type, urlencode(value)
+        return media_type, json.dumps(value, indent=2, ensure_ascii=False)
+    return None, ""
 
 
-def _example(parameter: Mapping[str, Any]) -> str | None:
-    for holder in (parameter, _object(parameter.get("schema"))):
-        if "example" in holder:
-            return str(holder["example"])
+def _made(document: Mapping[str, Any], schema: Mapping[str, Any], deep: int) -> Any:
+    """Make an example from a schema: its own example, else what must be there, by its type."""
+    schema = _resolve(document, schema)
+    for key in ("example", "default", "const"):
+        if key in schema:
+            return schema[key]
+    if first := _list(schema.get("examples")) or _list(schema.get("enum")):
+        return first[0]
+    for key in ("oneOf", "anyOf", "allOf"):
+        if choices := _objects(schema.get(key)):
+            return _made(document, choices[0], deep - 1) if deep else None
+    kind = schema.get("type")
+    kind = kind[0] if isinstance(kind, list) and kind else kind
+    if kind == "object" and deep:
+        properties = _object(schema.get("properties"))
+        wanted = [str(name) for name in _list(schema.get("required"))] or list(properties)
+        return {
+            name: _made(document, _object(properties.get(name)), deep - 1)
+            for name in wanted
+            if name in properties
+        }
+    if kind == "array" and deep:
+        return [_made(document, _object(schema.get("items")), deep - 1)]
+    return {"string": "", "integer": 0, "number": 0, "boolean": False, "object": {}}.get(str(kind))
+
+
+def _example(holder: Mapping[str, Any]) -> str | None:
+    for one in (holder, _object(holder.get("schema"))):
+        if "example" in one:
+            return str(one["example"])
+        if "default" in one and one is not holder:
+            return str(one["default"])
     return None
 
 
