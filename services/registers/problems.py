@@ -49,3 +49,24 @@ class RegisterTaken(Problem):
     """A register of this name exists already."""
 
     slug, title, status = "register-taken", "This register exists already", 409
+
+
+class RegisterLoading(Problem):
+    """A file is being loaded into the register; appends wait until it is done."""
+
+    slug, title, status = "register-loading", "A file is being loaded into this register", 503
+
+    def __init__(self, detail: str) -> None:
+        super().__init__(detail, headers={"Retry-After": "2"})
+
+
+class RegisterDamaged(Problem):
+    """What is stored contradicts the register's tree head; nothing is signed or appended."""
+
+    slug, title, status = "register-damaged", "The stored register contradicts its proofs", 503
+
+
+class ChangedMeanwhile(Problem):
+    """The log or the record is not what the caller saw (RFC 9110 section 13.1.1)."""
+
+    slug, title, status = "changed-meanwhile", "It changed meanwhile", 412

@@ -54,6 +54,14 @@ def appended_json(
     )
 
 
+def batch_json(entries: Iterable[str], size: int, root: bytes) -> str:
+    """Write what a batch is answered with: its entries (JSON already), and the new tree head."""
+    return (
+        f'{{"entries":[{",".join(entries)}],"total-entries":{size},'
+        f'"root-hash":"{multihash(root)}"}}'
+    )
+
+
 def json_list(objects: Iterable[str]) -> str:
     """Write a JSON array of objects that are JSON already."""
     return f"[{','.join(objects)}]"

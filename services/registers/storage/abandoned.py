@@ -2,7 +2,7 @@
 
 import logging
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import bindparam, delete, select, update
 from sqlalchemy.orm import Session
 
 from servicekit import merkle
@@ -18,6 +18,7 @@ from services.registers.storage.tables import (
     Register,
     SystemEntry,
     Tile,
+    core,
 )
 from services.registers.storage.trees import HASH_BYTES
 
@@ -113,16 +114,20 @@ def _discard_blobs(database: Database, register_id: int, last: int) -> None:
             ).all()
             if not page:
                 return
-            for row in page:
-                for kind, digest in ((blobs.ITEM, row.item_hash), (blobs.BLOB, row.hash)):
-                    session.execute(
-                        delete(BlobPlace).where(
-                            BlobPlace.register_id == register_id,
-                            BlobPlace.kind == kind,
-                            BlobPlace.prefix == blobs.prefix(digest),
-                            BlobPlace.number == row.number,
-                        )
-                    )
+            places = [
+                {"at_kind": kind, "at_prefix": blobs.prefix(digest), "at_number": row.number}
+                for row in page
+                for kind, digest in ((blobs.ITEM, row.item_hash), (blobs.BLOB, row.hash))
+            ]
+            session.connection().execute(
+                delete(core(BlobPlace.__table__)).where(
+                    BlobPlace.register_id == register_id,
+                    BlobPlace.kind == bindparam("at_kind"),
+                    BlobPlace.prefix == bindparam("at_prefix"),
+                    BlobPlace.number == bindparam("at_number"),
+                ),
+                places,
+            )
             session.execute(
                 delete(Blob).where(Blob.register_id == register_id, Blob.number >= page[-1].number)
             )

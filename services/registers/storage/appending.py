@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import RowMapping, bindparam, select, update
+from sqlalchemy import RowMapping, select, update
 from sqlalchemy.orm import Session
 
 from servicekit import merkle
@@ -144,15 +144,8 @@ def _keep_records(
         if key not in old_keys
     ]
     rows.write(session, table, RECORD_COLUMNS, new)
-    changed = [
-        {"at_key": key, "number": row["number"], "blob": row["blob"]}
-        for key, row in records.items()
-        if key in old_keys
-    ]
-    if changed:
-        session.connection().execute(
-            update(table).where(
-                table.c.register_id == register_id, table.c.key == bindparam("at_key")
-            ),
-            changed,
-        )
+    rows.move_records(
+        session,
+        register_id,
+        [(key, row["number"], row["blob"]) for key, row in records.items() if key in old_keys],
+    )

@@ -1,9 +1,9 @@
 """Registers and the state of their logs."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import RowMapping, func, insert, select
+from sqlalchemy import RowMapping, func, insert, select, update
 from sqlalchemy.orm import Session
 
 from servicekit import merkle
@@ -44,6 +44,11 @@ def add_register(session: Session, register: dict[str, Any], loading: str | None
         )
     )
     return int(values["id"])
+
+
+def describe(session: Session, register_id: int, columns: Mapping[str, Any]) -> None:
+    """Change what the table says of a register; the keys are columns of ``Register``."""
+    session.execute(update(Register).where(Register.id == register_id).values(**columns))
 
 
 def has_registers(session: Session) -> bool:

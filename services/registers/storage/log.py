@@ -171,18 +171,6 @@ def records_page(session: Session, register_id: int, start: str | None, limit: i
     return _settled(session, register_id, size, page)
 
 
-def key_at(session: Session, register_id: int, offset: int) -> str | None:
-    """Return the key of the record at an offset in the order of keys; its index has them all."""
-    size = size_of(session, register_id)
-    return session.scalar(
-        select(Record.key)
-        .where(Record.register_id == register_id, Record.first <= size)
-        .order_by(Record.key)
-        .offset(offset)
-        .limit(1)
-    )
-
-
 def records_at(
     session: Session, register_id: int, size: int, start: str | None, limit: int
 ) -> Page:
@@ -213,6 +201,20 @@ def records_count_at(session: Session, register_id: int, size: int) -> int:
             .where(Record.register_id == register_id, Record.first <= size)
         )
         or 0
+    )
+
+
+def key_at(session: Session, register_id: int, offset: int) -> str | None:
+    """Return the key of a record by its place: for the page numbers of version 1 alone.
+
+    Everything else goes on from a key, because this reads all that lies before.
+    """
+    return session.scalar(
+        select(Record.key)
+        .where(Record.register_id == register_id, Record.first <= size_of(session, register_id))
+        .order_by(Record.key)
+        .offset(offset)
+        .limit(1)
     )
 
 

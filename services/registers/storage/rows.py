@@ -3,10 +3,10 @@
 from collections.abc import Iterator, Sequence
 from typing import Any, TypeVar
 
-from sqlalchemy import FromClause, insert
+from sqlalchemy import FromClause, bindparam, insert, update
 from sqlalchemy.orm import Session
 
-from services.registers.storage.tables import Tile, core
+from services.registers.storage.tables import Record, Tile, core
 
 T = TypeVar("T")
 IN_CHUNK = 500  # values in one IN (…): both engines take it
@@ -53,6 +53,17 @@ _COPY_TYPES = {
     "VARCHAR(200)": "varchar",
     "VARCHAR(255)": "varchar",
 }
+
+
+def move_records(session: Session, register_id: int, moved: Sequence[tuple[str, int, int]]) -> None:
+    """Lead records (key, number, blob) that exist to their newer entries."""
+    if not moved:
+        return
+    table = core(Record.__table__)
+    session.connection().execute(
+        update(table).where(table.c.register_id == register_id, table.c.key == bindparam("at_key")),
+        [{"at_key": key, "number": number, "blob": blob} for key, number, blob in moved],
+    )
 
 
 def write_tiles(session: Session, tiles: Sequence[dict[str, Any]]) -> None:
