@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import itertools
 import json
 import secrets
 import sqlite3
@@ -18,6 +19,7 @@ from servicekit import migrate
 from servicekit.database import Database
 from services.identity import passwords
 from services.identity.app import create_app
+from services.identity.protocol import keys
 from services.identity.settings import Settings
 from tests.identity.callers import Browser, Program
 from tests.support.clock import FakeClock
@@ -37,6 +39,17 @@ def cheap_hashes() -> Iterator[Callable[[], PasswordHasher]]:
     yield real
     patch.undo()
     passwords.hash_password.cache_clear()
+
+
+@pytest.fixture(scope="package", autouse=True)
+def ready_made_keys() -> Iterator[None]:
+    """Sign with RSA keys that were made once: making one takes as long as ten tests."""
+    made = [keys.generate("RS256") for _ in range(4)]
+    real, turn = keys.generate, itertools.cycle(made)
+    patch = pytest.MonkeyPatch()
+    patch.setattr(keys, "generate", lambda name: next(turn) if name == "RS256" else real(name))
+    yield
+    patch.undo()
 
 
 @pytest.fixture(scope="session")
@@ -85,7 +98,8 @@ def secrets_given(signing_key: str, start_state: dict) -> dict[str, str]:
 @pytest.fixture(scope="package")
 def settings(secrets_given: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Settings:
     path = tmp_path_factory.mktemp("identity") / "test.db"
-    return Settings(database_url=f"sqlite:///{path}", **secrets_given)
+    # tests change clients in the database, and each begins with the same ones
+    return Settings(database_url=f"sqlite:///{path}", client_cache_s=0, **secrets_given)
 
 
 @pytest.fixture(scope="package")
@@ -150,6 +164,7 @@ def one_app(settings: Settings, one_database: Database, one_clock: FakeClock) ->
 @pytest.fixture
 def app(one_app: Flask, file_database: Database, clock: FakeClock) -> Flask:
     """The application on the start state, at the clock's first moment."""
+    one_app.extensions["identity"].keys.forget()
     return one_app
 
 

@@ -19,6 +19,7 @@ from sqlalchemy import (
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from services.identity.domain import redirects, scopes
+from services.identity.domain.subjects import sector_of
 
 
 class Moment(TypeDecorator[datetime]):
@@ -59,8 +60,10 @@ class Person(Base):
     language: Mapped[str] = mapped_column(String(8))
     roles: Mapped[list[str]]
     password_hash: Mapped[str] = mapped_column(String(200))
-    totp_secret: Mapped[bytes] = mapped_column(LargeBinary)  # sealed by the vault
+    totp_secret: Mapped[bytes] = mapped_column(LargeBinary)  # sealed by the vault; empty: none
     totp_last_step: Mapped[int | None] = mapped_column(BigInteger)
+    identity_level: Mapped[str] = mapped_column(String(12))  # low, substantial, high
+    evidence: Mapped[list[dict[str, Any]]] = mapped_column(JSON)  # what the level rests on
 
 
 def _client_defaults() -> dict[str, Any]:
@@ -123,7 +126,8 @@ class Client(Base):
 
     def __init__(self, **values: Any) -> None:
         """Make a client; what is not said is a live web service with a secret."""
-        defaults = _client_defaults() | {"sector": values["client_id"]}
+        sector = sector_of(values["client_id"], values.get("redirect_uris", []))
+        defaults = _client_defaults() | {"sector": sector}
         super().__init__(**(defaults | values))
 
     @property
@@ -143,8 +147,9 @@ class Client(Base):
         return scopes.allowed(scope, self.person_scopes)
 
     def check_redirect_uri(self, redirect_uri: str) -> bool:
-        """Whether the address is registered, character by character."""
-        return redirects.is_registered(redirect_uri, self.redirect_uris)
+        """Whether the address is registered, character by character but for a native's port."""
+        native = self.application_type == "native"
+        return redirects.is_registered(redirect_uri, self.redirect_uris, native=native)
 
     def check_endpoint_auth_method(self, method: str, endpoint: str) -> bool:
         """Whether the client authenticates this way."""
@@ -199,11 +204,17 @@ class SignInSession(Base):
 
     __tablename__ = "sessions"
 
-    id_hash: Mapped[str] = mapped_column(String(64), primary_key=True)
-    sub: Mapped[str] = mapped_column(ForeignKey("people.sub"))
+    id_hash: Mapped[str] = mapped_column(String(64), primary_key=True)  # its lasting name
+    cookie_hash: Mapped[str] = mapped_column(String(64), unique=True, index=True)
+    sub: Mapped[str] = mapped_column(ForeignKey("people.sub"), index=True)
+    acr: Mapped[str] = mapped_column(String(12))  # domain/assurance.py
+    amr: Mapped[list[str]]  # RFC 8176
+    started_at: Mapped[datetime]
     auth_time: Mapped[datetime]
     seen_at: Mapped[datetime]
     expires_at: Mapped[datetime] = mapped_column(index=True)
+    device: Mapped[str] = mapped_column(String(80))  # browser and system in words
+    network: Mapped[str] = mapped_column(String(80))
 
 
 class Attempts(Base):
