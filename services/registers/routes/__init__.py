@@ -7,6 +7,8 @@ from servicekit.database import Database
 from services.registers.routes import (
     answers,
     appending,
+    exports,
+    loading,
     proofs,
     reading,
     redirects,
@@ -21,5 +23,5 @@ def install(app: Flask, database: Database, clock: Clock) -> None:
     app.url_map.converters["key"] = answers.Key
     app.wsgi_app = answers.SuffixOff(app.wsgi_app)  # type: ignore[assignment,method-assign]
     app.url_map.merge_slashes = False
-    for module in (reading, version1, proofs, redirects, appending):
+    for module in (reading, version1, proofs, exports, redirects, appending, loading):
         app.register_blueprint(module.blueprint)
