@@ -60,7 +60,7 @@ CLIENTS: Mapping[str, Mapping[str, Any]] = {
         "scopes": ["registers.read", "exchanges.overview"],
         "audience": ["registers", "gateway"],
     },
-    "operator": {"scopes": ["platform.operate"], "audience": ["gateway"]},
+    "operator": {"scopes": ["platform.operate", "platform.observe"], "audience": ["gateway"]},
 }
 # departments and businesses that send messages, with the channels that they have templates for;
 # `demo` is the one that the official notification clients' own checks use

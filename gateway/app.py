@@ -5,19 +5,19 @@ from typing import Any, cast
 
 from a2wsgi import WSGIMiddleware
 
-from gateway import reuse
+from gateway import operations, reuse
 from gateway.asgi import AsgiApp
 from gateway.consents import Feed
 from gateway.data_plane import DataPlane
-from gateway.exchanges.listing import Listing
-from gateway.exchanges.seal import Seal
-from gateway.exchanges.writer import Writer
+from gateway.exchanges import views
+from gateway.exchanges.book import open_book
+from gateway.exchanges.stream import Stream
 from gateway.health import Health
 from gateway.keys import IssuerKeys
 from gateway.loopback import Ipv6Loopback
 from gateway.purposes import load_purposes
+from gateway.reloading import RoutesFile
 from gateway.routes import Own, blueprint, ready
-from gateway.routing import load_routes
 from gateway.settings import Settings
 from gateway.upstreams import Upstreams
 from servicekit.app import new_app
@@ -27,6 +27,7 @@ from servicekit.settings import load
 from servicekit.tokens import Verifier
 
 FOLDER = Path(__file__).parent
+ROUTES = FOLDER / "routes.yaml"
 
 
 def create_app(
@@ -39,28 +40,31 @@ def create_app(
     """Return the ASGI application: the data plane, with the gateway's own Flask app behind it."""
     settings = settings or load(Settings, "GATEWAY")
     database = database or Database(settings.database_url)
-    routes, purposes = load_routes(FOLDER / "routes.yaml"), load_purposes(FOLDER / "purposes.yaml")
-    upstreams = Upstreams.from_settings(settings)
+    upstreams, purposes = Upstreams.from_settings(settings), load_purposes(FOLDER / "purposes.yaml")
+    file = RoutesFile(settings.routes_file or ROUTES, upstreams, settings.run_folder)
+    routes = file.table
     feed = Feed(upstreams, every_s=settings.feed_every_s, stale_s=settings.feed_stale_s)
     keys = IssuerKeys(upstreams, database)
     verifier = verifier or Verifier(keys.source, settings.issuer, denied=feed.denies)
-    seal = Seal(settings.log_key_bytes)
-    log = Writer(
-        database,
-        seal,
-        flush_every_s=settings.flush_every_ms / 1000,
-        timeout_s=settings.log_timeout_s,
-    )
+    clock = clock or SystemClock()
+    log = open_book(settings, database, routes, purposes, feed, clock)
     health = Health(upstreams, every_s=settings.probe_every_s)
-    listing = Listing(routes, purposes, feed.name_of, seal)
-    own = Own(database, seal, listing, log, feed, health, upstreams)
+    own = Own(log, health, upstreams)
+    steering = operations.prepare(settings, file, upstreams, health, log.writer)
     flask = new_app("gateway", settings, folder=FOLDER, ready=lambda: ready(own), verifier=verifier)
     flask.register_blueprint(blueprint(own))
-    clock = clock or SystemClock()
+    flask.register_blueprint(operations.blueprint(steering))
+    flask.register_blueprint(views.blueprint(log))
     flask.register_blueprint(reuse.blueprint(database, feed.name_of, clock))
-    parts = (log, upstreams, keys, feed, health, Ipv6Loopback(settings.relay_port))
-    mounted = cast("AsgiApp", WSGIMiddleware(cast("Any", flask), workers=4))
+    mounted = Stream(
+        cast("AsgiApp", WSGIMiddleware(cast("Any", flask), workers=4)),
+        database, log.listing, verifier, viewers=settings.stream_viewers,
+    )  # fmt: skip
+    parts = (
+        log.writer, upstreams, keys, feed, health, log.checkpoints, log.retention, mounted,
+        *steering.parts, Ipv6Loopback(settings.relay_port),
+    )  # fmt: skip
     return DataPlane(
-        settings, routes, purposes, verifier, feed, upstreams, log, mounted,
-        clock, parts,
+        settings, routes, purposes, verifier, feed, upstreams, log.writer, mounted,
+        clock, parts, steering,
     )  # fmt: skip

@@ -10,30 +10,31 @@ from functools import cached_property
 from typing import Protocol
 from urllib.parse import urlsplit
 
-from gateway import incoming, page, policy, refusals
+from gateway import cors, incoming, page, personal, policy, refusals
 from gateway.asgi import AsgiApp, Message, Receive, Scope, Send
 from gateway.connection import Answer
 from gateway.consents import Feed
 from gateway.exchanges.entry import Entry
 from gateway.exchanges.writer import Writer
 from gateway.forward import request_head
-from gateway.headers import Headers, back, only_cookies, value_of
+from gateway.headers import Headers, back, value_of
 from gateway.incoming import Incoming
 from gateway.listener import Listener
+from gateway.onward import SAFE, read_body, write_headers
+from gateway.operations import Operations
 from gateway.purposes import Purposes
-from gateway.refusals import CallerGone, too_large
-from gateway.routing import Route, RouteTable
+from gateway.refusals import CallerGone
+from gateway.routing import Match, Route, RouteTable
 from gateway.settings import Settings
 from gateway.upstreams import Upstreams
 from servicekit import trace
 from servicekit.clock import Clock
-from servicekit.problems import BadGateway, Problem
+from servicekit.problems import Problem
 from servicekit.tokens import Token, UnknownKey, Verifier, bearer
 
 logger = logging.getLogger(__name__)
-GATHERED_BYTES = 64 * 1024  # bodies up to this size are read before a service is troubled
 MAX_CALLER = 255
-_SAFE = frozenset(("GET", "HEAD"))
+MAINTENANCE_S = 300
 
 
 class Part(Protocol):
@@ -60,12 +61,24 @@ class DataPlane:
     own: AsgiApp
     clock: Clock
     parts: tuple[Part, ...]
+    operations: Operations
 
     @cached_property
     def public(self) -> tuple[bytes, bytes]:
         """Scheme and host under which callers know the platform, whatever they wrote."""
         address = urlsplit(self.settings.public_url)
         return address.scheme.encode(), address.netloc.encode()
+
+    @cached_property
+    def origins(self) -> frozenset[str]:
+        """The origins whose pages may read more than what everyone may."""
+        return frozenset(self.settings.cors_origins.replace(",", " ").split())
+
+    def facts(self) -> policy.Facts:
+        """What is known now, for a decision."""
+        return policy.Facts(
+            self.purposes, self.feed.consents, self.feed.is_fresh(), self.clock.now()
+        )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one call, or start and stop with the server."""
@@ -74,7 +87,7 @@ class DataPlane:
         elif scope["type"] == "lifespan":
             await self._live(receive, send)
         else:
-            await send({"type": "websocket.close", "code": 1008})
+            await refusals.refuse_websocket(scope, send, self.settings.public_url)
 
     async def _live(self, receive: Receive, send: Send) -> None:
         await receive()
@@ -100,8 +113,11 @@ class Passage:
             method=scope["method"],
         )
         self.route: Route | None = None
+        self.hop: trace.Trace | None = None
+        self.parent: trace.Trace | None = None
         self.allowed: policy.Allow | None = None
         self.begun = False  # the caller has got status and headers
+        self.extra: Headers = []  # what the door adds to any answer: CORS, notices, limits
         self.recorded = False
         self.body_waits = True  # some of the caller's body may not have been read
 
@@ -114,45 +130,72 @@ class Passage:
         except Exception:
             logger.exception("the gateway failed", extra={"route": self.entry.route})
             await self._say_no(refusals.fault())
-        if self.route is not None and not self.route.quiet and not self.recorded:
-            self.plane.log.add(self._measured())
+        self._close()
+
+    def _close(self) -> None:
+        """Count the call, and record it where that has not been done."""
+        plane, route, entry = self.plane, self.route, self._measured()
+        plane.operations.tallies.count(
+            entry.service, entry.route, entry.status, entry.outcome, entry.duration_us
+        )
+        spans = plane.operations.spans
+        if spans is not None and self.hop is not None and self.hop.sampled:
+            spans.record(entry, self.hop, self.parent)
+        if route is not None and not route.quiet and not self.recorded:
+            plane.log.add(entry)
 
     async def _pass(self) -> None:
         plane, entry = self.plane, self.entry
         call = incoming.read(self.scope)
         self.body_waits = call.chunked or bool(call.body_bytes)
-        hop = trace.parse(call.traceparent)
-        hop = trace.Trace(hop.trace_id if hop else _hex(32), _hex(16))
-        entry.trace = hop.trace_id
+        hop = self._hop(call.traceparent)
+        if call.origin is not None and cors.is_preflight(call):
+            await self._preflight(call)
+            return
 
         match = plane.routes.match(call.method, call.path)
         route = self.route = match.route
         entry.service, entry.route = route.service, route.path
         if route.personal is None:
             entry.parameters = match.parameters or None
+        self.extra = [*route.notices, *cors.answer_headers(route, call.origin, plane.origins)]
 
         token = await self._token(route, call)
         self._note(route, call, token)
-        allowed = self.allowed = policy.decide(
-            route,
-            call,
-            token,
-            purposes=plane.purposes,
-            consents=plane.feed.consents,
-            fresh=plane.feed.is_fresh(),
-            now=plane.clock.now(),
-        )
+        if route.maintenance is not None:
+            raise refusals.Maintenance(route.maintenance, retry_after_s=MAINTENANCE_S)
+        allowed = self.allowed = policy.decide(route, call, token, plane.facts())
         entry.basis, entry.subject = allowed.basis, allowed.subject
 
         limit = route.max_body_bytes or plane.settings.max_body_bytes
-        body, is_whole = await self._body(call, limit)
-        headers = self._headers(route, call, allowed, hop, body, is_whole)
-        if match.has_slash:
-            headers.append((b"atoll-path", call.path))  # WSGI shows a service the decoded one
+        body, is_whole = await read_body(self.receive, call, limit, plane.settings.idle_timeout_s)
+        self.body_waits = not is_whole
+        size = len(body) if is_whole else call.body_bytes
+        has_body = bool(size) or call.method not in SAFE
+        headers = self._headers(match, call, hop, size if has_body else None)
         if route.service == "gateway":
             await self._ask_own(headers, body)
         else:
             await self._forward(route, call, headers, body, is_whole)
+
+    def _hop(self, traceparent: str | None) -> trace.Trace:
+        """Go on with the caller's trace, or begin one."""
+        before = self.parent = trace.parse(traceparent)
+        if before is None:
+            self.hop = trace.Trace(_hex(32), _hex(16))
+        else:
+            self.hop = trace.Trace(before.trace_id, _hex(16), before.sampled)
+        self.entry.trace = self.hop.trace_id
+        return self.hop
+
+    async def _preflight(self, call: Incoming) -> None:
+        """Say what a page of another origin may send; no service is asked."""
+        match = self.plane.routes.match(cors.wanted_method(call), call.path)
+        self.entry.service, self.entry.route = match.route.service, match.route.path
+        headers = cors.preflight_headers(match.route, call, self.plane.origins)
+        self.entry.status = 204
+        await self._begin(204, [*headers, (b"atoll-exchange", self.entry.exchange.encode())])
+        await self.send({"type": "http.response.body", "body": b""})
 
     async def _token(self, route: Route, call: Incoming) -> Token | None:
         """Verify the caller's token where the route looks at it, never blocking the loop."""
@@ -170,85 +213,29 @@ class Passage:
         """Note who asks for what before the decision, so that a refusal is recorded in full."""
         entry = self.entry
         if token is not None:
-            entry.caller = token.client_id
+            entry.take_caller(token)
         if route.personal is None or token is None:
             return
         entry.personal, entry.categories = route.personal, route.categories
-        entry.purpose = call.purpose if call.purpose in self.plane.purposes else None
+        entry.take_purpose(self.plane.purposes.get(call.purpose or ""))
         if call.consent in self.plane.feed.consents:
             entry.consent = call.consent
         asked = call.subject or (token.subject if token.is_person else None)
         entry.subject = asked if asked and len(asked) <= policy.MAX_IDENTIFIER else None
 
-    async def _body(self, call: Incoming, limit: int) -> tuple[bytes, bool]:
-        """Read a small body, or one without a declared length, in full; leave others to stream.
-
-        WSGI services cannot read a body without a length, so one that comes in chunks is gathered.
-        """
-        length = call.body_bytes if not call.chunked else None
-        if length == 0:
-            return b"", True
-        if length is not None and length > limit:
-            raise too_large(limit)
-        if length is not None and length > GATHERED_BYTES:
-            return b"", False
-        limit = limit if length is None else length
-        body = bytearray()
-        try:
-            async with asyncio.timeout(self.plane.settings.idle_timeout_s):
-                while True:
-                    message = await self.receive()
-                    if message["type"] == "http.disconnect":
-                        raise refusals.CallerGone("The caller hung up.")
-                    body += message.get("body", b"")
-                    if len(body) > limit:
-                        raise too_large(limit)  # also where more came than was declared
-                    if not message.get("more_body"):
-                        break
-        except TimeoutError:
-            raise refusals.RequestTimeout(
-                "The body did not arrive in time. Send it again."
-            ) from None
-        self.body_waits = False
-        return bytes(body), True
-
-    def _headers(
-        self,
-        route: Route,
-        call: Incoming,
-        allowed: policy.Allow,
-        hop: trace.Trace,
-        body: bytes,
-        is_whole: bool,
-    ) -> Headers:
-        """Write the headers that go on: the caller's own, then the door's."""
+    def _headers(self, match: Match, call: Incoming, hop: trace.Trace, size: int | None) -> Headers:
+        """Write the headers that go on; ``size``: the length of the body, None without one."""
         scheme, host = self.plane.public
-        headers = [
+        own = (
             (b"host", host),
-            *call.headers,
-            (b"atoll-gateway-key", self.plane.upstreams.keys[route.service]),
+            (b"atoll-gateway-key", self.plane.upstreams.keys[match.route.service]),
             (b"atoll-exchange", self.entry.exchange.encode()),
             (b"traceparent", hop.header().encode()),
             (b"x-forwarded-for", call.client.encode()),
             (b"x-forwarded-proto", scheme),
             (b"x-forwarded-host", host),
-        ]
-        if not is_whole:
-            headers.append((b"content-length", str(call.body_bytes).encode()))
-        elif body or call.method not in _SAFE:
-            headers.append((b"content-length", str(len(body)).encode()))
-        if allowed.caller:
-            headers.append((b"atoll-caller", allowed.caller.encode()))
-        if allowed.purpose:
-            headers.append((b"atoll-purpose", allowed.purpose.code.encode()))
-        if allowed.consent:
-            headers.append((b"atoll-consent", allowed.consent.encode()))
-        if allowed.subject:
-            headers.append((b"atoll-subject", allowed.subject.encode()))
-        if route.cookies and call.cookies:
-            cookies = only_cookies(call.cookies, route.cookie_names)
-            headers.append((b"cookie", cookies))
-        return headers
+        )
+        return write_headers(match, call, self.allowed or policy.EVERYONE, size, own)
 
     async def _forward(
         self,
@@ -265,7 +252,8 @@ class Passage:
             head + body,
             is_head=call.method == "HEAD",
             sent=is_whole,
-            safe=call.method in _SAFE and not body,
+            safe=call.method in SAFE and not body,
+            unbounded=route.stream,
         )
         listener = Listener(self.receive, answer, None if is_whole else call.body_bytes)
         try:
@@ -295,49 +283,24 @@ class Passage:
 
     async def _hand_out(self, route: Route, answer: Answer) -> None:
         """Pass personal data on: whole, about the right person, and only once it is recorded."""
-        limit = self.plane.settings.max_personal_bytes
-        body = bytearray()
-        while not answer.finished:
-            body += await answer.read()
-            if len(body) > limit:
-                raise BadGateway(
-                    f"{route.service} answered with more than a page of personal data."
-                )
-        if self._read_nothing(route, answer):
-            self.entry.decline(refusals.sentence_of(answer.status, bytes(body)))
-        self.entry.size_bytes = len(body)
+        entry, asked = self.entry, self.allowed.subject if self.allowed else None
+        body = await personal.gather(route, answer, self.plane.settings.max_personal_bytes)
+        if personal.read_nothing(route, answer, asked, entry.exchange):
+            entry.decline(refusals.sentence_of(answer.status, body))
+        entry.size_bytes = len(body)
         await self.plane.log.add_durably(copy(self._measured()))
         self.recorded = True
-        await self._begin(
-            answer.status, back(answer.headers, self.entry.exchange, route.cookie_names)
-        )
-        await self.send({"type": "http.response.body", "body": bytes(body)})
-
-    def _read_nothing(self, route: Route, answer: Answer) -> bool:
-        """Whether the service itself says no; throw away what is not about what was asked for."""
-        subject = value_of(answer.headers, b"atoll-subject")
-        categories = value_of(answer.headers, b"atoll-categories")
-        if answer.status >= 400 and subject is None and categories is None:
-            return True
-        expected = self.allowed.subject if self.allowed else None
-        named = set((categories or "").replace(",", " ").split())
-        if subject is None or subject != expected or named != set(route.categories):
-            logger.error(
-                "a personal answer was thrown away: it is not about what was asked",
-                extra={"route": route.path, "exchange": self.entry.exchange},
-            )
-            raise BadGateway(
-                f"{route.service} did not say whose data its answer holds, or it is another "
-                "person's. The answer was thrown away and the fault was logged."
-            )
-        return False
+        await self._begin(answer.status, back(answer.headers, entry.exchange, route.cookie_names))
+        await self.send({"type": "http.response.body", "body": body})
 
     async def _ask_own(self, headers: Headers, body: bytes) -> None:
         """Let the gateway's own application answer."""
         entry = self.entry
 
+        waiting: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
+
         async def receive() -> Message:
-            return {"type": "http.request", "body": body, "more_body": False}
+            return waiting.pop() if waiting else await self.receive()
 
         async def send(message: Message) -> None:
             if message["type"] == "http.response.start":
@@ -353,6 +316,9 @@ class Passage:
 
     async def _begin(self, status: int, headers: Headers) -> None:
         self.begun = True
+        if self.plane.operations.leaving.is_set:
+            headers.append((b"connection", b"close"))
+        headers += self.extra
         await self.send({"type": "http.response.start", "status": status, "headers": headers})
 
     async def _say_no(self, problem: Problem) -> None:

@@ -21,6 +21,9 @@ _NEVER_BACK = frozenset(
         b"connection", b"keep-alive", b"proxy-connection", b"proxy-authenticate", b"te", b"trailer",
         b"transfer-encoding", b"upgrade", b"server", b"atoll-subject", b"atoll-categories",
         b"atoll-caller", b"atoll-exchange",
+        b"access-control-allow-origin", b"access-control-allow-credentials",
+        b"access-control-allow-headers", b"access-control-allow-methods",
+        b"access-control-expose-headers", b"access-control-max-age",
     )
 )  # fmt: skip
 

@@ -57,7 +57,7 @@ class Health:
 
     def _tell(self, name: str) -> None:
         found = {self._instances.get(one, "starting") for one in self._upstreams[name].instances}
-        state = next((state for state in _ORDER if state in found), "down")
+        state: State = next((state for state in _ORDER if state in found), "down")
         if state != self.states[name]:
             self.states[name] = state
             logger.info("a service changed", extra={"component": name, "state": state})

@@ -10,7 +10,7 @@ from servicekit.problems import Malformed, Problem
 
 MAX_HEADER_BYTES = 32 * 1024
 
-# Read by the door itself; each may come once. Of these only Authorization is passed on.
+# Read by the door itself; each may come once. Of these only two are passed on.
 _READ = {
     b"authorization": "authorization",
     b"atoll-purpose": "purpose",
@@ -21,7 +21,9 @@ _READ = {
     b"transfer-encoding": "transfer_encoding",
     b"upgrade": "upgrade",
     b"host": "host",
+    b"origin": "origin",
 }
+_ALSO_ONWARD = frozenset(("authorization", "origin"))
 
 
 class HeadersTooLarge(Problem):
@@ -45,6 +47,7 @@ class Incoming:
     subject: str | None = None
     consent: str | None = None
     traceparent: str | None = None
+    origin: str | None = None
     body_bytes: int | None = None  # as declared; None where the caller sends it in chunks
     chunked: bool = False
 
@@ -71,7 +74,7 @@ def read(scope: Mapping[str, Any]) -> Incoming:
             if known in read_values:
                 raise Malformed(f"The header {name.decode()} comes twice. Send it once.")
             read_values[known] = value.decode("latin-1")
-            if known == "authorization":
+            if known in _ALSO_ONWARD:
                 incoming.headers.append((name, value))
         elif name in NEVER_ONWARD:
             if name == b"cookie":
@@ -90,6 +93,7 @@ def read(scope: Mapping[str, Any]) -> Incoming:
     incoming.subject = read_values.get("subject")
     incoming.consent = read_values.get("consent")
     incoming.traceparent = read_values.get("traceparent")
+    incoming.origin = read_values.get("origin")
     return incoming
 
 

@@ -113,20 +113,23 @@ class Allow:
 EVERYONE = Allow()
 
 
-def decide(
-    route: Route,
-    call: Incoming,
-    token: Token | None,
-    *,
-    purposes: Purposes,
-    consents: Mapping[str, Consent],
-    fresh: bool,
-    now: datetime,
-) -> Allow:
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What the door knows when it decides, beside the call itself.
+
+    consents: all that are known, by id. fresh: whether they are recent enough to act on.
+    """
+
+    purposes: Purposes
+    consents: Mapping[str, Consent]
+    fresh: bool
+    now: datetime
+
+
+def decide(route: Route, call: Incoming, token: Token | None, facts: Facts) -> Allow:
     """Return what lets the call pass, or raise the Problem that says why it may not.
 
     token: already verified for this route's service; None where the route needs none.
-    consents: all that are known, by id. fresh: whether they are recent enough to act on.
     """
     if token is None:
         return EVERYONE
@@ -134,9 +137,9 @@ def decide(
         raise InsufficientScope(*route.scopes)
     if route.personal is None:
         return Allow(caller=token.client_id)
-    purpose = _purpose(call.purpose, purposes)
+    purpose = _purpose(call.purpose, facts.purposes)
     if call.consent is not None:
-        return _by_consent(route, call, token, purpose, consents, fresh, now)
+        return _by_consent(route, call, token, purpose, facts)
     return _by_own(route, call, token, purpose)
 
 
@@ -173,13 +176,7 @@ def _by_own(route: Route, call: Incoming, token: Token, purpose: Purpose) -> All
 
 
 def _by_consent(
-    route: Route,
-    call: Incoming,
-    token: Token,
-    purpose: Purpose,
-    consents: Mapping[str, Consent],
-    fresh: bool,
-    now: datetime,
+    route: Route, call: Incoming, token: Token, purpose: Purpose, facts: Facts
 ) -> Allow:
     if "consent" not in route.bases or "consent" not in purpose.bases:
         raise BasisRefused(
@@ -191,18 +188,18 @@ def _by_consent(
         raise SubjectRequired("Say whose data this is about: send Atoll-Subject with the consent.")
     if not consent_id or max(len(subject), len(consent_id)) > MAX_IDENTIFIER:
         raise Malformed("Atoll-Consent and Atoll-Subject each take one id.")
-    if not fresh:
+    if not facts.fresh:
         raise ConsentsStale(
             "Identity has not been heard of for some seconds, so it is not certain that the person "
             "still agrees. Nothing was read. Try again shortly."
         )
-    consent = consents.get(consent_id)
+    consent = facts.consents.get(consent_id)
     if consent is None or consent.client_id != token.client_id:
         raise ConsentUnknown(
             "No consent with this id was given to you. Nothing was read. If it was given in the "
             "last two seconds, try again; otherwise ask the person to agree."
         )
-    _check(consent, subject, route, purpose, now)
+    _check(consent, subject, route, purpose, facts.now)
     return Allow(token.client_id, purpose, "consent", consent.id, consent.subject)
 
 

@@ -3,7 +3,8 @@
 import orjson
 
 from gateway import page
-from servicekit.problems import PROBLEM_JSON, Problem, TooLarge, Unavailable
+from gateway.asgi import Scope, Send
+from servicekit.problems import PROBLEM_JSON, Malformed, Problem, TooLarge, Unavailable
 
 # The names that GOV.UK Notify's clients know, by status (notify API, version 2)
 _NOTIFY_NAMES = {
@@ -19,12 +20,19 @@ _NOTIFY_NAMES = {
 }
 NOTIFY_V2 = "notify-v2"
 MAX_SENTENCE = 300
+NO_WEBSOCKETS = "WebSockets are not offered here. Use ordinary requests."
 
 
 class LogUnavailable(Unavailable):
     """The access could not be recorded, so the answer must not leave."""
 
     slug, title = "log-unavailable", "The access could not be recorded"
+
+
+class Maintenance(Unavailable):
+    """The route is declared to be under maintenance."""
+
+    slug, title = "maintenance", "This is being worked on"
 
 
 class RequestTimeout(Problem):
@@ -37,6 +45,16 @@ class CallerGone(Problem):
     """The caller hung up; nobody reads this answer."""
 
     slug, title, status = "caller-gone", "The caller hung up", 499
+
+
+async def refuse_websocket(scope: Scope, send: Send, public_url: str) -> None:
+    """Answer a WebSocket handshake as any other call where the server can, else close it."""
+    if "websocket.http.response" not in (scope.get("extensions") or {}):
+        await send({"type": "websocket.close", "code": 1008})
+        return
+    headers, body = render(Malformed(NO_WEBSOCKETS), public_url, "-", "problem")
+    await send({"type": "websocket.http.response.start", "status": 400, "headers": headers})
+    await send({"type": "websocket.http.response.body", "body": body})
 
 
 def too_large(limit: int) -> Problem:

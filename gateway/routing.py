@@ -4,6 +4,8 @@ number of routes; addresses that two programs could read differently are refused
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+from email.utils import formatdate
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
@@ -53,6 +55,11 @@ class Route:
     max_body_bytes: int | None = None
     suffixes: tuple[str, ...] = ()
     escaped_slashes: bool = False
+    cors: Literal["read"] | None = None
+    stream: bool = False
+    maintenance: str | None = None
+    deprecation: date | None = None
+    sunset: date | None = None
     says: Mapping[str, str] = field(default_factory=dict)
 
     @property
@@ -66,6 +73,17 @@ class Route:
         return frozenset(
             (prefix + name).encode() for name in self.cookies for prefix in ("", "__Host-")
         )
+
+    @cached_property
+    def notices(self) -> list[tuple[bytes, bytes]]:
+        """What every answer says of the route's end: Deprecation (RFC 9745), Sunset (RFC 8594)."""
+        notices = []
+        if self.deprecation is not None:
+            notices.append((b"deprecation", b"@%d" % _midnight(self.deprecation)))
+        if self.sunset is not None:
+            when = formatdate(_midnight(self.sunset), usegmt=True)
+            notices.append((b"sunset", when.encode()))
+        return notices
 
     @property
     def allow(self) -> frozenset[str]:
@@ -106,8 +124,13 @@ class RouteTable:
             for suffix in route.suffixes:
                 self._add(order, route, f"{route.path}.{suffix}")
 
+    def adopt(self, other: "RouteTable") -> None:
+        """Become another table at once; whoever holds this one finds by the new rules."""
+        self.routes, self._root = other.routes, other._root
+
     def _add(self, order: int, route: Route, path: str) -> None:
-        node, names = self._root, []
+        node = self._root
+        names: list[str] = []
         for segment in path[1:].split("/"):
             place = _PLACE.fullmatch(segment)
             if place is None:
@@ -167,6 +190,10 @@ def _collect(
         _collect(node.place, segments, at + 1, [*values, segment], found)
 
 
+def _midnight(day: date) -> int:
+    return int(datetime(day.year, day.month, day.day, tzinfo=UTC).timestamp())
+
+
 def segments_of(path: bytes) -> list[str]:
     """Split a path into its decoded segments; refuse what could be read in two ways.
 
@@ -204,9 +231,11 @@ def check_query(query: bytes) -> None:
 
 def load_routes(path: Path) -> RouteTable:
     """Read the table from its YAML file; raise ValueError for a line that makes no sense."""
-    return RouteTable(
-        read_route(line) for line in yaml.safe_load(path.read_text(encoding="utf-8"))["routes"]
-    )
+    try:
+        lines = yaml.safe_load(path.read_text(encoding="utf-8"))["routes"]
+        return RouteTable([read_route(line) for line in lines])
+    except (yaml.YAMLError, TypeError, KeyError, AttributeError, UnicodeDecodeError) as fault:
+        raise ValueError(f"{path.name} cannot be read: {fault}") from fault
 
 
 def read_route(line: Mapping[str, Any]) -> Route:
@@ -224,6 +253,13 @@ def read_route(line: Mapping[str, Any]) -> Route:
         raise ValueError(f"{route.path}: auth: token and scopes come together")
     if route.suffixes and route.path.endswith("}"):
         raise ValueError(f"{route.path}: a place takes any suffix already")
+    if not route.path.startswith("/") or not route.methods or not isinstance(route.service, str):
+        raise ValueError(f"{route.path}: a route has a path, methods and a service")
+    reads = set(route.methods) <= {"GET"}
+    if route.cors and (route.cors != "read" or not reads or route.cookies or route.personal):
+        raise ValueError(f"{route.path}: cors: read is for public reads without cookies")
+    if not all(isinstance(day, date | None) for day in (route.deprecation, route.sunset)):
+        raise ValueError(f"{route.path}: deprecation and sunset are dates, like 2027-01-31")
     if route.escaped_slashes and (":path}" in route.path or "{" not in route.path):
         raise ValueError(f"{route.path}: escaped_slashes needs a place that is one part")
     if not set(route.bases) <= _BASES:

@@ -5,8 +5,10 @@ import binascii
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from urllib.parse import urlsplit
 
+from servicekit.note import NoteInvalid, Signer
 from servicekit.settings import LOOPBACK_HOSTS, ServiceSettings, setting
 
 MEBIBYTE = 1024 * 1024
@@ -51,6 +53,47 @@ class Settings(ServiceSettings):
     log_timeout_s: float = setting(
         "Seconds that a personal answer waits for its log entry before it is refused.", default=5.0
     )
+    checkpoint_key: str = setting(
+        "Signs the heads of the exchange log (Ed25519, private text form of a signed note's key); "
+        "without it a key that follows from GATEWAY_LOG_KEY does.",
+        default="",
+        secret=True,
+    )
+    checkpoint_every_s: float = setting(
+        "Seconds between two signed heads of the exchange log.", default=60.0
+    )
+    keep_personal_days: int = setting(
+        "Days after which the content of log entries about persons is let go; 0: never.",
+        default=3650,
+    )
+    keep_ordinary_days: int = setting(
+        "Days after which the content of all other log entries is let go; 0: never.", default=400
+    )
+    stream_viewers: int = setting(
+        "How many may watch the exchange log at once in one process.", default=64
+    )
+    cors_origins: str = setting(
+        "Origins whose pages may call routes that are not read by everyone, with commas between.",
+        default="",
+    )
+    routes_file: Path | None = setting(  # noqa: RUF009
+        "The route table to use instead of the one that is shipped; followed when it changes.",
+        default=None,
+    )
+    metrics_on_loopback: bool = setting(
+        "Answer GET /metrics to this machine without a token; not where a proxy runs beside.",
+        default=False,
+    )
+    otlp_endpoint: str = setting(
+        "Where spans are exported to by OTLP over HTTP; none are when it is empty.",
+        default="",
+        env="OTEL_EXPORTER_OTLP_ENDPOINT",
+    )
+    run_folder: Path | None = setting(  # noqa: RUF009
+        "The folder that all workers share; the server makes and removes it itself.",
+        default=None,
+        env="ATOLL_RUN",
+    )
     ipv6_loopback: bool = setting(
         "Listen on ::1 too when the gateway's address is this machine's own.", default=True
     )
@@ -75,7 +118,16 @@ class Settings(ServiceSettings):
                 yield "GATEWAY_LOG_KEY must be 32 bytes in base64url."
         except (binascii.Error, ValueError):
             yield "GATEWAY_LOG_KEY is not base64url."
+        try:
+            if self.checkpoint_key:
+                Signer.parse(self.checkpoint_key)
+        except NoteInvalid:
+            yield "GATEWAY_CHECKPOINT_KEY is not a private key of a signed note."
+        for name in ("keep_personal_days", "keep_ordinary_days", "stream_viewers"):
+            if getattr(self, name) < 0:
+                yield f"GATEWAY_{name.upper()} must not be less than 0."
         for name in (
+            "checkpoint_every_s",
             "feed_every_s",
             "probe_every_s",
             "resolve_every_s",

@@ -106,7 +106,9 @@ class Upstreams:
                 answers = await self._loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
                 families = {family for family, *_ in answers}
                 wanted = socket.AF_INET if socket.AF_INET in families else socket.AF_INET6
-                found += [(to[0], to[1]) for family, *_, to in answers if family == wanted]
+                found += [
+                    (str(to[0]), int(to[1])) for family, *_, to in answers if family == wanted
+                ]
         except OSError as error:
             if not self._lost.get(name):
                 logger.warning("a service's name cannot be resolved: %s", error)

@@ -58,6 +58,11 @@ class Writer:
             await asyncio.to_thread(self._thread.join, 8)
             self._thread = None
 
+    @property
+    def waiting(self) -> int:
+        """How many entries are not written yet."""
+        return len(self._taken) + len(self._kept)
+
     def add(self, entry: Entry) -> None:
         """Record an entry soon; never blocks."""
         self._taken.append(entry)

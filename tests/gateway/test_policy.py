@@ -59,10 +59,9 @@ def decide(
     fresh: bool = True,
     now: datetime = NOW,
 ) -> Allow:
-    return policy.decide(
-        route, sent or call(), given_token or token(), purposes=PURPOSES,
-        consents={consent.id: consent} if consent else {}, fresh=fresh, now=now,
-    )  # fmt: skip
+    consents = {consent.id: consent} if consent else {}
+    facts = policy.Facts(PURPOSES, consents, fresh, now)
+    return policy.decide(route, sent or call(), given_token or token(), facts)
 
 
 def refusal(*args: Any, **options: Any) -> str:
@@ -73,9 +72,7 @@ def refusal(*args: Any, **options: Any) -> str:
 
 
 def test_everyone_passes_where_no_token_is_needed() -> None:
-    allowed = policy.decide(
-        PUBLIC, call(), None, purposes=PURPOSES, consents={}, fresh=False, now=NOW
-    )
+    allowed = policy.decide(PUBLIC, call(), None, policy.Facts(PURPOSES, {}, False, NOW))
     assert allowed == Allow()
 
 

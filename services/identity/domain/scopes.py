@@ -17,6 +17,7 @@ SCOPES = {
     "exchanges.own": "gateway",
     "exchanges.overview": "gateway",
     "platform.operate": "gateway",
+    "platform.observe": "gateway",
 }
 AUDIENCES = frozenset(f"urn:atoll:{service}" for service in SCOPES.values())
 
