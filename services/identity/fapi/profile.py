@@ -71,6 +71,8 @@ class Fapi(Profile):
         ):
             raise InvalidRequestError("This request_uri was used. Push the request again.")
         if "dpop_jkt" in values:
+            session.add(grant)
+            session.flush()  # the binding points to it
             pushed.bind_code(session, grant.id, values["dpop_jkt"])
 
     def confirmation(self, request: TokenRequest) -> Mapping[str, str] | None:
