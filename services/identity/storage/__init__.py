@@ -1,6 +1,10 @@
 """What identity remembers: the only SQL of this service."""
 
-from services.identity.storage import protocol_tables  # noqa: F401 (its tables belong here)
+from services.identity.storage import (  # noqa: F401 (their tables)
+    citizen_tables,
+    profile_tables,
+    protocol_tables,
+)
 from services.identity.storage.tables import metadata
 
 __all__ = ["metadata"]
