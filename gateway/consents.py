@@ -10,7 +10,8 @@ from typing import Any
 
 from gateway.policy import Consent
 from gateway.upstreams import Upstreams
-from servicekit.tokens import Token
+from servicekit.problems import Problem
+from servicekit.tokens import DenyList, Token
 
 logger = logging.getLogger(__name__)
 MAX_PAGES = 10_000
@@ -24,9 +25,8 @@ class _State:
     last: int = 0
     consents: dict[str, Consent] = field(default_factory=dict)
     names: dict[str, Mapping[str, str]] = field(default_factory=dict)
-    disabled: set[str] = field(default_factory=set)
-    grants: set[str] = field(default_factory=set)
-    tokens: dict[str, float] = field(default_factory=dict)
+    denied: DenyList = field(default_factory=DenyList)
+    expiries: dict[str, float] = field(default_factory=dict)  # of the tokens denied by jti
 
     def apply(self, event: Mapping[str, Any]) -> None:
         """Take in one event; a kind that is not known yet is passed over."""
@@ -34,14 +34,25 @@ class _State:
             case "client":
                 client_id = str(event["client_id"])
                 self.names[client_id] = event["name"]
-                (self.disabled.discard if event["enabled"] else self.disabled.add)(client_id)
+                clients = self.denied.clients
+                (clients.discard if event["enabled"] else clients.add)(client_id)
             case "consent":
                 self.consents[str(event["id"])] = _consent(event)
             case "grant-revoked":
-                self.grants.add(str(event["grant_id"]))
+                self.denied.grants.add(str(event["grant_id"]))
             case "token-revoked":
-                self.tokens[str(event["jti"])] = _seconds(event["expires_at"])
+                jti = str(event["jti"])
+                self.denied.jtis.add(jti)
+                self.expiries[jti] = _seconds(event["expires_at"])
+            case "key-withdrawn":
+                self.denied.keys.add(str(event["kid"]))
         self.last = max(self.last, int(event["n"]))
+
+    def forget(self, before_s: float) -> None:
+        """Drop the ids of denied tokens that have expired anyway (Unix time in seconds)."""
+        for jti in [jti for jti, expires_at in self.expiries.items() if expires_at < before_s]:
+            del self.expiries[jti]
+            self.denied.jtis.discard(jti)
 
 
 def _consent(event: Mapping[str, Any]) -> Consent:
@@ -85,6 +96,7 @@ class Feed:
         self._state = _State()
         self._heard_at = float("-inf")
         self._task: asyncio.Task[None] | None = None
+        self._reading = asyncio.Lock()
 
     @property
     def consents(self) -> Mapping[str, Consent]:
@@ -95,14 +107,19 @@ class Feed:
         """Whether identity was heard of recently enough to act on a consent."""
         return self._monotonic() - self._heard_at <= self._stale_s
 
+    def freshness(self) -> dict[str, Any]:
+        """Return how old what is known is, and when it is too old, for the status page."""
+        age_s = self._monotonic() - self._heard_at
+        return {
+            "age_s": round(age_s, 1) if age_s != float("inf") else None,
+            "fresh": self.is_fresh(),
+            "every_s": self._every_s,
+            "stale_after_s": self._stale_s,
+        }
+
     def denies(self, token: Token) -> bool:
-        """Whether a token, its grant or its client has been revoked."""
-        state = self._state
-        return (
-            token.jti in state.tokens
-            or token.claims.get("grant_id") in state.grants
-            or token.client_id in state.disabled
-        )
+        """Whether a token, its grant, its key or its client has been revoked."""
+        return self._state.denied.covers(token)
 
     def name_of(self, client_id: str) -> Mapping[str, str]:
         """Return a client's name by language; its id where no name is known."""
@@ -131,11 +148,30 @@ class Feed:
                     logger.warning("identity's feed cannot be read", extra={"error": str(error)})
             await asyncio.sleep(self._every_s)
 
+    async def catch_up(self, within_s: float = 1.0) -> bool:
+        """Read the feed once more now; return whether that was done in time.
+
+        However many ask at once, it is read for all of them together.
+        """
+        asked_at = self._monotonic()
+        try:
+            async with asyncio.timeout(within_s), self._reading:
+                if self._heard_at < asked_at:
+                    await self._read()
+        except (Problem, OSError, TimeoutError, LookupError, TypeError, ValueError) as error:
+            logger.info("identity's feed was not read at once", extra={"error": str(error)})
+            return False
+        return True
+
     async def poll(self) -> None:
         """Read all new events; after a reset (another epoch) read everything again.
 
         The facts of a new epoch replace the old ones when they have been read in full.
         """
+        async with self._reading:
+            await self._read()
+
+    async def _read(self) -> None:
         begun_at = self._monotonic()
         state = self._state
         for _ in range(MAX_PAGES):
@@ -151,6 +187,4 @@ class Feed:
             if not events:
                 break
         self._state, self._heard_at = state, begun_at
-        now = time.time()
-        for jti in [jti for jti, expires_at in state.tokens.items() if expires_at < now - 60]:
-            del state.tokens[jti]
+        state.forget(time.time() - 60)

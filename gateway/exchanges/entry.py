@@ -2,7 +2,12 @@
 
 from dataclasses import dataclass
 
+from gateway.purposes import Purpose
 from servicekit.problems import Problem
+from servicekit.tokens import Token
+
+DAY_MS = 86_400_000
+_ROLE = 255
 
 
 @dataclass(slots=True)
@@ -12,6 +17,9 @@ class Entry:
     at_ms: Unix time in milliseconds. parameters: the address's places, on public routes only.
     outcome: answered (a service answered), declined (a service read nothing about the person and
     said no), refused (the door said no), failed (no usable answer).
+    acting: the person or officer on whose hands the call was, where it is not the subject.
+    role: in which capacity, as the person it is about may read it.
+    disclose_at_ms: from when on the person it is about may see it; None: at once.
     """
 
     exchange: str
@@ -34,6 +42,24 @@ class Entry:
     sentence: str | None = None
     duration_us: int = 0
     size_bytes: int = 0
+    acting: str | None = None
+    role: str | None = None
+    disclose_at_ms: int | None = None
+
+    def take_caller(self, token: Token) -> None:
+        """Note who calls: the program, the person at it, and in which capacity."""
+        self.caller = token.client_id
+        if token.is_person:
+            self.acting = token.actors[0] if token.actors else token.subject
+        if token.roles:
+            self.role = " ".join(sorted(token.roles))[:_ROLE]
+
+    def take_purpose(self, purpose: Purpose | None) -> None:
+        """Note why, and until when the person it is about must not know (a lawful delay)."""
+        if purpose is not None:
+            self.purpose = purpose.code
+            if purpose.disclose_after_days:
+                self.disclose_at_ms = self.at_ms + purpose.disclose_after_days * DAY_MS
 
     def decline(self, sentence: str | None) -> None:
         """Note that the service itself said no, so that nobody's data was seen."""

@@ -23,7 +23,11 @@ class Listing:
         self._purposes, self._name_of, self._seal = purposes, name_of, seal
 
     def show(self, row: Mapping[str, Any], *, with_subject: bool) -> dict[str, Any]:
-        """Return one entry for JSON; the subject only to the person it is about."""
+        """Return one entry for JSON; the subject only to the person it is about.
+
+        hidden_until: to readers of everything, when the person will see an entry that the law
+        (its purpose) keeps from them for now.
+        """
         caller = row["caller"]
         name = self._name_of(caller) if caller else None
         purpose = self._purposes.get(row["purpose"] or "")
@@ -31,9 +35,10 @@ class Listing:
         shown = {
             "exchange": row["exchange"],
             "number": row["number"],
-            "at": _time(row["at_ms"]),
+            "at": time_of(row["at_ms"]),
             "trace": row["trace"],
             "caller": {"client_id": caller, "name": dict(name)} if name else None,
+            "role": row["role"],
             "service": row["service"],
             "method": row["method"],
             "route": row["route"],
@@ -66,9 +71,12 @@ class Listing:
         if with_subject and row["subject_sealed"]:
             shown["subject"] = self._seal.open(row["subject_sealed"], row["exchange"])
             shown["consent"] = row["consent"]
+        if not with_subject and row["disclose_at_ms"]:
+            shown["hidden_until"] = time_of(row["disclose_at_ms"])
         return shown
 
 
-def _time(at_ms: int) -> str:
+def time_of(at_ms: int) -> str:
+    """Write a moment (Unix time in milliseconds) as RFC 3339."""
     moment = datetime.fromtimestamp(at_ms / 1000, UTC)
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -1,6 +1,7 @@
 """The exchange log's table: entries appended in the order of commits, and read in pages."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection
+from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import (
@@ -11,12 +12,11 @@ from sqlalchemy import (
     LargeBinary,
     String,
     Text,
-    delete,
     func,
+    or_,
     select,
     text,
 )
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from gateway.storage.base import BIG, Base
@@ -31,6 +31,7 @@ class Exchange(Base):
     __table_args__ = (
         Index("ix_exchanges_trace", "trace"),
         Index("ix_exchanges_subject_index", "subject_index"),
+        Index("ix_exchanges_at_ms", "at_ms"),
         {"sqlite_autoincrement": True},
     )
 
@@ -56,18 +57,46 @@ class Exchange(Base):
     size_bytes: Mapped[int] = mapped_column(BigInteger)
     subject_sealed: Mapped[bytes | None] = mapped_column(LargeBinary)
     subject_index: Mapped[bytes | None] = mapped_column(LargeBinary)
+    subject_commitment: Mapped[bytes | None] = mapped_column(LargeBinary)
+    acting_sealed: Mapped[bytes | None] = mapped_column(LargeBinary)
+    acting_commitment: Mapped[bytes | None] = mapped_column(LargeBinary)
+    role: Mapped[str | None] = mapped_column(String(255))
+    disclose_at_ms: Mapped[int | None] = mapped_column(BigInteger)
 
 
 _TABLE = Exchange.__table__
 
 
-def append_exchanges(session: Session, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Write entries in order; one that is already there (a repeated attempt) is left alone."""
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which entries a reader asks for; what is None does not matter."""
+
+    trace: str | None = None
+    caller: str | None = None
+    service: str | None = None
+    route: str | None = None
+    outcome: str | None = None
+    subject_index: bytes | None = None
+    from_ms: int | None = None
+    to_ms: int | None = None  # not with it
+    disclosed_at_ms: int | None = None  # only what may be shown to the person by then
+
+
+EVERYTHING = Wanted()
+
+
+def lock(session: Session) -> None:
+    """Wait for the log's turn, so that numbers appear in the order of commits.
+
+    On SQLite a writing transaction holds the one lock already.
+    """
     if session.get_bind().dialect.name == "postgresql":
         session.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _COMMIT_ORDER})
-        session.execute(postgresql.insert(Exchange).on_conflict_do_nothing(), rows)
-    else:
-        session.execute(sqlite.insert(Exchange).on_conflict_do_nothing(), rows)
+
+
+def known_exchanges(session: Session, names: Collection[str]) -> set[str]:
+    """Return which of these ids are in the log already."""
+    return set(session.scalars(select(_TABLE.c.exchange).where(_TABLE.c.exchange.in_(names))))
 
 
 def last_number(session: Session) -> int:
@@ -77,35 +106,41 @@ def last_number(session: Session) -> int:
 
 def list_exchanges(
     session: Session,
+    wanted: Wanted = EVERYTHING,
     *,
     limit: int,
     before: int | None = None,
     after: int | None = None,
-    trace: str | None = None,
-    caller: str | None = None,
-    service: str | None = None,
-    subject_index: bytes | None = None,
+    oldest_first: bool | None = None,
 ) -> list[dict[str, Any]]:
-    """Return a page of entries: newest first, or oldest first from ``after`` on."""
+    """Return a page of entries: newest first, or oldest first from ``after`` on.
+
+    oldest_first: take the other end of what lies between before and after.
+    """
     columns = _TABLE.c
     query = select(_TABLE).limit(limit)
-    for column, value in (
-        (columns.trace, trace),
-        (columns.caller, caller),
-        (columns.service, service),
-        (columns.subject_index, subject_index),
-    ):
-        if value is not None:
-            query = query.where(column == value)
+    for name in ("trace", "caller", "service", "route", "outcome", "subject_index"):
+        if (value := getattr(wanted, name)) is not None:
+            query = query.where(columns[name] == value)
+    if wanted.from_ms is not None:
+        query = query.where(columns.at_ms >= wanted.from_ms)
+    if wanted.to_ms is not None:
+        query = query.where(columns.at_ms < wanted.to_ms)
+    if wanted.disclosed_at_ms is not None:
+        until = columns.disclose_at_ms
+        query = query.where(or_(until.is_(None), until <= wanted.disclosed_at_ms))
     if before is not None:
         query = query.where(columns.number < before)
     if after is not None:
-        query = query.where(columns.number > after).order_by(columns.number)
+        query = query.where(columns.number > after)
+    if after is not None if oldest_first is None else oldest_first:
+        query = query.order_by(columns.number)
     else:
         query = query.order_by(columns.number.desc())
     return [dict(row) for row in session.execute(query).mappings()]
 
 
-def clear_exchanges(session: Session) -> None:
-    """Forget every exchange."""
-    session.execute(delete(Exchange))
+def find_exchange(session: Session, exchange: str) -> dict[str, Any] | None:
+    """Return one entry by its id."""
+    found = session.execute(select(_TABLE).where(_TABLE.c.exchange == exchange)).mappings().first()
+    return dict(found) if found else None

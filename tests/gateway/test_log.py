@@ -9,7 +9,7 @@ import pytest
 from cryptography.exceptions import InvalidTag
 from hypothesis import given
 from hypothesis import strategies as st
-from sqlalchemy import select, text
+from sqlalchemy import select
 from sqlalchemy.exc import DataError, OperationalError
 
 from gateway import storage
@@ -18,6 +18,7 @@ from gateway.exchanges.entry import Entry
 from gateway.exchanges.seal import Seal
 from gateway.exchanges.writer import Writer
 from gateway.refusals import LogUnavailable
+from gateway.storage import Wanted
 from servicekit import migrate
 from servicekit.database import Database
 from tests.gateway.harness import in_loop, until
@@ -112,9 +113,13 @@ def test_pages_and_filters(log: Database) -> None:
             ],
         )  # fmt: skip
 
-    def page(**options: Any) -> list[int]:
+    def page(
+        limit: int = 3, before: int | None = None, after: int | None = None, **options: Any
+    ) -> list[int]:
         with log.snapshot() as session:
-            found = storage.list_exchanges(session, **{"limit": 3} | options)
+            found = storage.list_exchanges(
+                session, Wanted(**options), limit=limit, before=before, after=after
+            )
         return [row["number"] for row in found]
 
     assert page() == [10, 9, 8]
@@ -132,7 +137,7 @@ def test_numbers_are_never_used_again(log: Database) -> None:
     with log.transaction() as session:
         storage.append_exchanges(session, [SEAL.row(entry("a")), SEAL.row(entry("b"))])
     with log.transaction() as session:
-        session.execute(text("DELETE FROM exchanges"))
+        assert storage.erase(session, "a test", 0) == 2
         storage.append_exchanges(session, [SEAL.row(entry("c"))])
     assert [row["number"] for row in rows(log)] == [3]
 
