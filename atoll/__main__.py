@@ -49,6 +49,12 @@ def parser() -> argparse.ArgumentParser:
     )
     credentials = add("credentials", "show the demonstration's people, programs and keys")
     credentials.add_argument("--json", action="store_true")
+    keys = add("keys", "list, rotate or withdraw the keys that sign tokens")
+    keys.add_argument("action", choices=("list", "rotate", "withdraw"))
+    keys.add_argument("kid", nargs="?", metavar="KEY", help="the key to withdraw")
+    keys.add_argument("--algorithm", choices=("ES256", "RS256"), help="rotate this kind only")
+    keys.add_argument("--reason", metavar="TEXT", help="why a key is withdrawn (kept with it)")
+    keys.add_argument("--json", action="store_true")
     setup = add("setup", "make keys, passwords and the start state, if there are none")
     setup.add_argument("--postgres", metavar="HOST", help="PostgreSQL instead of SQLite files")
     setup.add_argument("--quiet", action="store_true", help=argparse.SUPPRESS)
@@ -93,6 +99,8 @@ def _run(options: argparse.Namespace) -> int:
         from atoll import doctor
 
         return doctor.check(place, options.port)
+    if options.command == "keys":
+        return _keys(place, options)
     from atoll import commands
 
     match options.command:
@@ -111,6 +119,20 @@ def _run(options: argparse.Namespace) -> int:
             if options.application:
                 extra += [f"--application={options.application}"]
             return commands.demo(place, extra)
+
+
+def _keys(place: home.Home, options: argparse.Namespace) -> int:
+    from atoll import keys_command
+
+    match options.action:
+        case "list":
+            return keys_command.show(place, as_json=options.json)
+        case "rotate":
+            return keys_command.rotate(place, options.algorithm, as_json=options.json)
+        case _:
+            if not options.kid or not options.reason:
+                raise exits.Stop("Say which key and why: atoll keys withdraw KEY --reason TEXT", 2)
+            return keys_command.withdraw(place, options.kid, options.reason, as_json=options.json)
 
 
 def _port(text: str) -> int:

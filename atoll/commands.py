@@ -99,6 +99,12 @@ def credentials(place: Home) -> dict[str, Any]:
     return start_state.addressed(stored, public)
 
 
+def operator_secret(place: Home) -> str:
+    """Return the secret of the client that may operate the platform."""
+    clients = credentials(place)["clients"]
+    return next(str(c["client_secret"]) for c in clients if c["client_id"] == "operator")
+
+
 def show_credentials(place: Home, *, as_json: bool) -> int:
     """Print the start state's people, clients and API keys."""
     found = credentials(place)
@@ -163,11 +169,7 @@ def _show_new(name: str, file: Path, place: int, named: bool) -> int:
 
 def reset(place: Home, *, yes: bool) -> int:
     """Put the start state back, by the gateway when the platform runs, else in the files."""
-    secret = next(
-        each["client_secret"]
-        for each in credentials(place)["clients"]
-        if each["client_id"] == "operator"
-    )
+    secret = operator_secret(place)
     if not yes and sys.stdin.isatty():
         say("This puts every register, message, agreement and exchange back to the start state.")
         if input("Go on? [y/N] ").strip().lower() not in ("y", "yes"):

@@ -80,13 +80,13 @@ def is_ready(gateway: str, timeout_s: float = 2) -> bool:
         return False
 
 
-def operator_token(gateway: str, secret: str) -> str:
-    """Return a token that may operate the platform (client credentials, RFC 6749 4.4)."""
+def operator_token(gateway: str, secret: str, service: str = "gateway") -> str:
+    """Return a token that may operate one service (client credentials, RFC 6749 4.4)."""
     form = urlencode(
         {
             "grant_type": "client_credentials",
             "scope": "platform.operate",
-            "resource": "urn:atoll:gateway",
+            "resource": f"urn:atoll:{service}",
         }
     )
     status, answer = call(
@@ -100,7 +100,7 @@ def operator_token(gateway: str, secret: str) -> str:
         },
     )
     if status != 200:
-        raise Stop(f"identity gave the operator no token: {_reason(answer)} ({status})")
+        raise Stop(f"identity gave the operator no token: {reason(answer)} ({status})")
     return str(answer["access_token"])
 
 
@@ -115,10 +115,11 @@ def reset(gateway: str, token: str) -> None:
         timeout_s=30,
     )
     if status >= 300:
-        raise Stop(f"The reset did not finish: {_reason(answer)} ({status})")
+        raise Stop(f"The reset did not finish: {reason(answer)} ({status})")
 
 
-def _reason(answer: dict[str, Any]) -> str:
+def reason(answer: dict[str, Any]) -> str:
+    """Return what a refusal says, in words."""
     for field in ("detail", "error_description", "title", "error"):
         if answer.get(field):
             return str(answer[field])

@@ -21,10 +21,11 @@ class Settings(ServiceSettings):
     """What identity needs to start."""
 
     signing_key: str = setting(
-        "Private key that signs tokens: PEM, PKCS #8, elliptic curve P-256.", secret=True
+        "The first private key that signs tokens: PEM, PKCS #8, elliptic curve P-256.", secret=True
     )
     data_key: str = setting(
-        "32 random bytes in base64url; encrypts the secrets of one-time codes.", secret=True
+        "32 random bytes in base64url; encrypts one-time code secrets and signing keys.",
+        secret=True,
     )
     form_key: str = setting("Protects forms: at least 32 random characters.", secret=True)
     start_state: str | None = setting(
