@@ -37,6 +37,7 @@ class Plan:
     key_field: str
     fields: tuple[Field, ...]
     relaxed: bool
+    relaxed_until: int
 
 
 @dataclass(frozen=True)
@@ -57,8 +58,8 @@ def plan(
 ) -> Plan:
     """Find out what an RSF file is for; raises FileRefused.
 
-    asked: the register to load into; the file says it otherwise. relaxed: None takes the whole log
-    of a new register as it was published, when its last line asserts the root.
+    asked: the register to load into; the file says it otherwise. relaxed: None takes the log of a
+    new register as it was published, up to the last root that the file asserts.
     """
     look = outline.look(rsf.lines_of(file), rsf.lines_of(file))
     try:
@@ -92,12 +93,11 @@ def plan(
         raise FileRefused(f"The file is of the register {declared.id}, not of {name}.")
     if key_field not in {field.id for field in fields}:
         raise FileRefused(f"The register has no field {key_field}, which would hold the key.")
-    if relaxed is None:
-        relaxed = found is None and look.proves_itself
+    until = look.proved_until if found is None and relaxed is None else 0
     if found is not None:
         entries = [(row.key, _item_of(row.content)) for row in said]
         declared = declarations.read([*entries, *look.declared])
-    return Plan(name, found is not None, declared, look, key_field, fields, relaxed)
+    return Plan(name, found is not None, declared, look, key_field, fields, bool(relaxed), until)
 
 
 def load_rsf(
@@ -121,6 +121,7 @@ def load_rsf(
     options: dict[str, Any] = {
         "checker": Checker(what.key_field, what.fields),
         "relaxed": what.relaxed,
+        "relaxed_until": what.relaxed_until,
         "progress": progress,
         "also": also,
         "now": now,

@@ -77,6 +77,18 @@ class Caller:
     ) -> TestResponse:
         return self.send(json.dumps({"item": item}), key, register, headers)
 
+    def load(
+        self,
+        body: bytes,
+        path: str,
+        kind: str = "application/uk-gov-rsf",
+        role: str = "registers:operator",
+        accept: str = "*/*",
+    ) -> TestResponse:
+        """Send a file to load, as the operator unless another role is named."""
+        every = {"Atoll-Gateway-Key": GATEWAY_KEY, "Content-Type": kind, "Accept": accept}
+        return self.client.post(path, data=body, headers={**every, **self.token(role=role)})
+
     def send(
         self,
         body: bytes | str,

@@ -16,8 +16,8 @@ _ADD = b"add-item\t"
 class Outline:
     """The system entries of a file with what their items say, and how long it is.
 
-    proves_itself: its last command asserts the root of everything before it, as the files that
-    a register publishes do.
+    proved_until: the line of its last assertion; what stands before it is a log that somebody
+    published, and whose root anyone can check.
     """
 
     declared: list[tuple[str, dict[str, object]]] = field(default_factory=list)
@@ -25,13 +25,13 @@ class Outline:
     entries: int = 0
     asserts: int = 0
     started: int | None = None
-    proves_itself: bool = False
+    proved_until: int = 0
 
 
 def look(lines: Iterable[bytes], again: Iterable[bytes]) -> Outline:
     """Look through a file twice, without judging it: ``rsf.parse`` finds the faults."""
-    outline, system, last = Outline(), list[AppendEntry](), b""
-    for raw in lines:
+    outline, system = Outline(), list[AppendEntry]()
+    for number, raw in enumerate(lines, start=1):
         if raw.startswith(_ADD):
             outline.items += 1
         elif raw.startswith(b"append-entry\t"):
@@ -44,8 +44,7 @@ def look(lines: Iterable[bytes], again: Iterable[bytes]) -> Outline:
                 system.append(entry)
         elif raw.startswith(b"assert-root-hash\t"):
             outline.asserts += 1
-        last = raw if raw.strip() else last
-    outline.proves_itself = last.startswith(b"assert-root-hash\t")
+            outline.proved_until = number
     items = _items({entry.item_hash for entry in system}, again)
     outline.declared = [
         (entry.key, items[entry.item_hash]) for entry in system if entry.item_hash in items

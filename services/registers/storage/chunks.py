@@ -26,11 +26,15 @@ MOST_WARNINGS = 100
 
 @dataclass(frozen=True)
 class Rules:
-    """How strictly a load reads: relaxed takes what old published files hold, with a warning."""
+    """How strictly a load reads: relaxed takes what old published files hold, with a warning.
+
+    relaxed_until: up to this line of the file it is relaxed in any case.
+    """
 
     now: int
     relaxed: bool = False
     skip_repeats: bool = False
+    relaxed_until: int = 0
 
 
 class Given(NamedTuple):
@@ -153,7 +157,7 @@ class Chunks:
 
     def _complain(self, line: int, command: str, reason: str) -> None:
         """Refuse the file, or warn when the rules are relaxed."""
-        if not self._rules.relaxed:
+        if not self._rules.relaxed and line > self._rules.relaxed_until:
             raise rsf.Faulty(line, command, reason)
         if len(self.warnings) < MOST_WARNINGS:
             self.warnings.append(f"line {line}, {command}: {reason}")

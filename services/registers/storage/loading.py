@@ -50,6 +50,7 @@ def load(
     *,
     checker: Checker,
     relaxed: bool = False,
+    relaxed_until: int = 0,
     skip_repeats: bool = False,
     progress: Callable[[int], None] = lambda entries: None,
     also: Callable[[Session], None] = lambda session: None,
@@ -65,7 +66,7 @@ def load(
         head = heads.find_register(session, register)
     if head is None:
         raise NotFound("There is no register of this name.")
-    rules = Rules(now, relaxed, skip_repeats)
+    rules = Rules(now, relaxed, skip_repeats, relaxed_until)
     with _claimed(database, head["id"]):
         _begin(database, head["id"], name := secrets.token_hex(16))
         return _run(database, head["id"], name, commands, checker, rules, progress, also)
@@ -78,6 +79,7 @@ def create_and_load(
     *,
     checker: Checker,
     relaxed: bool = False,
+    relaxed_until: int = 0,
     skip_repeats: bool = False,
     progress: Callable[[int], None] = lambda entries: None,
     also: Callable[[Session], None] = lambda session: None,
@@ -94,7 +96,7 @@ def create_and_load(
             register_id = heads.add_register(session, register, loading=name)
     except IntegrityError:
         raise Conflict(f"There is a register {register['name']} already.") from None
-    rules = Rules(now, relaxed, skip_repeats)
+    rules = Rules(now, relaxed, skip_repeats, relaxed_until)
     with _claimed(database, register_id):
         return _run(database, register_id, name, commands, checker, rules, progress, also)
 
