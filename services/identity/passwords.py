@@ -2,6 +2,7 @@
 
 import ctypes
 import threading
+import unicodedata
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
@@ -23,7 +24,12 @@ def hash_password(password: str) -> str:
 
     Only the start state calls it: its reset must be quick.
     """
-    return _hasher().hash(password)
+    return _hasher().hash(_normal(password))
+
+
+def _normal(password: str) -> str:
+    """Return a password as it is hashed: keyboards write some characters in two ways (NFKC)."""
+    return unicodedata.normalize("NFKC", password)
 
 
 @cache
@@ -45,14 +51,19 @@ class Passwords:
 
     def matches(self, password: str, password_hash: str | None) -> bool:
         """Whether the password belongs to the hash; None costs the same time and is False."""
-        given = password if len(password) <= LONGEST else ""
+        given = _normal(password) if len(password) <= LONGEST else ""
         stored = password_hash or self._nobodys
         with self._hashing:
             try:
                 _hasher().verify(stored, given)
             except (VerificationError, InvalidHashError, UnicodeEncodeError):
                 return False
-        return password_hash is not None and given == password
+        return password_hash is not None and len(password) <= LONGEST
+
+    def hash(self, password: str) -> str:
+        """Return the argon2id hash of a new password; waits for its turn like every other."""
+        with self._hashing:
+            return _hasher().hash(_normal(password))
 
     @contextmanager
     def turn(self) -> Iterator[None]:

@@ -6,6 +6,10 @@ from datetime import timedelta
 FREE_FAILURES = 3
 LONGEST_WAIT_S = 30  # somebody else's guesses must not keep a person out
 FORGOTTEN_AFTER = timedelta(minutes=30)
+# many people share a network (an island, a school): more is free there, and the wait stays short
+NETWORK_FREE_FAILURES = 40
+NETWORK_LONGEST_WAIT_S = 10
+SET_UP_TRIES = 5  # wrong codes before something begun must be begun anew
 
 
 @dataclass(frozen=True)
@@ -31,3 +35,11 @@ def wait_after(failures: int) -> timedelta:
     if failures < FREE_FAILURES:
         return timedelta()
     return timedelta(seconds=min(2 ** min(failures - FREE_FAILURES + 1, 10), LONGEST_WAIT_S))
+
+
+def network_wait_after(failures: int) -> timedelta:
+    """Return how long the next attempt from one network must wait after so many failures."""
+    if failures < NETWORK_FREE_FAILURES:
+        return timedelta()
+    wait = 2 ** min(failures - NETWORK_FREE_FAILURES, 10)
+    return timedelta(seconds=min(wait, NETWORK_LONGEST_WAIT_S))

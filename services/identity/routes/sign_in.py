@@ -1,28 +1,37 @@
-"""Sign-in: the authorization endpoint and the page with the form."""
+"""Sign-in: the authorization endpoint, and the page with the form and the passkey."""
 
 from datetime import timedelta
 from math import ceil
 from urllib.parse import urlencode
 
-from flask import Blueprint, Response, redirect, request
+from flask import Blueprint, Response, request
 from sqlalchemy.orm import Session
 
 from servicekit import access
 from servicekit.pages import language
-from services.identity.domain import totp
+from services.identity.citizens import citizens
+from services.identity.domain import assurance
+from services.identity.domain.assurance import Proof
 from services.identity.domain.sign_in import Form
 from services.identity.parts import parts
+from services.identity.passkeys import Answer, Spent, read
 from services.identity.protocol.request import Parameters, parameters_of
 from services.identity.protocol.server import Server, authorization_request
-from services.identity.routes import browser, demonstration
-from services.identity.storage import clients, grants, people, sessions
+from services.identity.routes import (
+    browser,
+    changes,
+    demonstration,
+    limits,
+    places,
+    second_factor,
+)
+from services.identity.storage import clients, factors, grants, people, sessions
 from services.identity.storage.tables import Person, SignInSession
 
 blueprint = Blueprint("sign_in", __name__)
-SIGN_IN, AFTER_SIGN_IN = "/identity/sign-in", "/identity/consents"
+SIGN_IN = "/identity/sign-in"
 FIELDS = ("username", "password", "code")
-# they say how to sign in; somebody who has just done so has met them (OIDC Core 3.1.2.1)
-ASKS_FOR_SIGN_IN = ("prompt", "max_age")
+DONE = ("recovered", "ended")  # what the page can be told to say
 
 
 @blueprint.route("/identity/authorize", methods=["GET", "POST"])
@@ -62,27 +71,78 @@ def sign_in() -> Response:
         return _page(form, [(field, f"missing_{field}") for field in missing], status=422)
     with parts().passwords.turn():
         with parts().database.transaction() as session:
-            wait = sessions.start_attempt(session, form.account, parts().clock.now())
             person = people.by_username(session, form.account)
-        if wait:
-            return _page(form, [("username", "wait")], status=429, wait=wait)
+            attempt = limits.begin(session, form.account, person)
+        if attempt.wait:
+            return _page(form, [("username", "wait")], status=429, wait=attempt.wait)
         right = parts().passwords.matches(form.password, person.password_hash if person else None)
     with parts().database.transaction() as session:
-        if person is None or not right or not _take_code(session, person, form.code):
+        proof = second_factor.proof(session, person, form.code) if person and right else None
+        if person is None or proof is None:
+            changes.note_unproved(session, "sign-in-failed", person, way="password")
             return _page(form, [("username", "wrong")], status=422)
-        sessions.forget_failures(session, form.account)
-        session_id = browser.begin_session(session, person.sub)
-        grants.forget_ended(session, parts().clock.now() - timedelta(days=1))
-        now_in = sessions.find(session, session_id, parts().clock.now(), parts().session_idle)
-        response = _authorize(session, _fresh(), now_in) if _asked_by_client() else None
-    response = response or _redirect(AFTER_SIGN_IN)
+        attempt.succeeded(session)
+        return finish(session, person, proof)
+
+
+@blueprint.post(f"{SIGN_IN}/passkey")
+@access.public
+def sign_in_with_passkey() -> Response:
+    browser.check_own_form()
+    refusal = _refusal()
+    if refusal is not None:
+        return refusal
+    answer = read(request.form.get("credential", ""))
+    with parts().database.transaction() as session:
+        attempt = limits.by_network(session, "passkey")
+        if attempt.wait:
+            return _page(Form(), [("passkey", "wait")], status=429, wait=attempt.wait)
+        proved = _with_passkey(session, answer) if answer else None
+        if proved is None:
+            return _page(Form(), [("passkey", "passkey_wrong")], status=422)
+        attempt.succeeded(session)
+        return finish(session, *proved)
+
+
+def finish(session: Session, person: Person, proof: Proof) -> Response:
+    """Sign a person in and send the browser on: to the client that asked, or to a page of ours."""
+    now = parts().clock.now()
+    session_id = browser.begin_session(session, person, proof)
+    grants.forget_ended(session, now - timedelta(days=1))
+    changes.note(session, "signed-in", person, way=proof.way)
+    now_in = sessions.find(session, session_id, now, parts().session_idle)
+    response = _authorize(session, _given(), now_in, fresh=True) if _asked_by_client() else None
+    response = response or browser.go(places.wanted())
     browser.keep(response, session_id)
+    sessions.know_device(session, browser.keep_device(response), person.sub, now)
     return response
 
 
-def _authorize(session: Session, values: Parameters, who: SignInSession | None) -> Response | None:
+def _with_passkey(session: Session, answer: Answer) -> tuple[Person, Proof] | None:
+    """Return whose passkey answered, or None; a wrong answer to a known key is written down."""
+    found, now = factors.passkey(session, answer.credential_hash), parts().clock.now()
+    person = people.by_subject(session, found.sub) if found else None
+    if found is None or person is None or answer.user not in (None, found.sub):
+        return None
+
+    def spend(spent: Spent) -> bool:
+        return factors.spend_challenge(session, spent.digest, spent.expires_at, now)
+
+    count = citizens().passkeys.used(
+        browser.cookie(browser.SESSION), answer, found.public_key, found.sign_count, now, spend
+    )
+    if count is None or not factors.count_use(session, found, count, now):
+        changes.note_unproved(session, "sign-in-failed", person, way="passkey")
+        return None
+    return person, assurance.passkey(device_bound=found.device_bound)
+
+
+def _authorize(
+    session: Session, values: Parameters, who: SignInSession | None, *, fresh: bool = False
+) -> Response | None:
+    """Answer the client's request, or return None; fresh: the person signed in for it just now."""
     asked = authorization_request(parts(), request, values)
-    return Server(parts(), session, asked, who).authorization_response()
+    return Server(parts(), session, asked, who).authorization_response(fresh=fresh)
 
 
 def _asked_by_client() -> bool:
@@ -94,29 +154,15 @@ def _refusal() -> Response | None:
     if not _asked_by_client():
         return None
     with parts().database.snapshot() as session:
-        return _authorize(session, parameters_of(request.args), None)
+        return _authorize(session, _given(), None)
 
 
-def _fresh() -> Parameters:
-    values = parameters_of(request.args)
-    for name in ASKS_FOR_SIGN_IN:
-        values.poplist(name)
-    return values
-
-
-def _take_code(session: Session, person: Person, code: str) -> bool:
-    secret = parts().vault.open(person.totp_secret, person.sub)
-    now = parts().clock.now()
-    step = totp.matching_step(secret, code, now, person.totp_last_step)
-    return step is not None and people.take_totp_step(session, person.sub, step)
+def _given() -> Parameters:
+    return parameters_of(request.args)
 
 
 def _redirect(address: str) -> Response:
-    if language() != "en" and "lang=" not in address:
-        address += f"{'&' if '?' in address else '?'}lang={language()}"
-    response = redirect(address, 303)
-    assert isinstance(response, Response)  # noqa: S101 (narrows Werkzeug's type)
-    return response
+    return Response(status=303, headers={"Location": browser.in_language(address)})
 
 
 def _page(
@@ -127,19 +173,26 @@ def _page(
 ) -> Response:
     with parts().database.snapshot() as session:
         client = clients.find(session, request.args.get("client_id"))
+        asked = parts().profile.shown(session, _given())
         listed = demonstration.people_listed(session)
-    query = [(k, v) for k, v in request.args.items(multi=True) if k != "person"]
+    query = [(k, v) for k, v in request.args.items(multi=True) if k not in ("person", "done")]
     wait_s = ceil(wait.total_seconds())
+    tail = f"?{urlencode(query)}" if query else ""
+    done = request.args.get("done")
     response = browser.form_page(
         "sign-in.html",
         status,
-        leads_to=request.args.get("redirect_uri") if client else None,
+        leads_to=asked.get("redirect_uri") if client else None,
         form=form,
         errors=dict(errors or []),
         wait_s=wait_s,
         client=client and (client.name.get(language()) or client.name["en"]),
-        query=query,
-        action=f"{SIGN_IN}?{urlencode(query)}" if query else SIGN_IN,
+        again=not client and request.args.get("to") in places.PLACES,
+        stronger=assurance.Level.HIGH in asked.get("acr_values", "").split(),
+        done=done if done in DONE and not errors else None,
+        passkey_options=citizens().passkeys.to_sign_in(browser.own_id(), parts().clock.now()),
+        action=SIGN_IN + tail,
+        passkey_action=f"{SIGN_IN}/passkey{tail}",
         people=[
             (person, f"{SIGN_IN}?{urlencode([*query, ('person', person.username)])}")
             for person in listed
