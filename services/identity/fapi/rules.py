@@ -17,9 +17,13 @@ def is_strict(client: Client) -> bool:
 
 
 def check_client(client: Client) -> None:
-    """Refuse a strict client that would prove itself with a shared secret, or not at all."""
-    if is_strict(client) and client.auth_method != "private_key_jwt":
+    """Refuse a strict client that is registered for a shared secret, or for weak ID tokens."""
+    if not is_strict(client):
+        return
+    if client.auth_method != "private_key_jwt":
         raise UnauthorizedClientError("A client of the profile fapi2 must use private_key_jwt.")
+    if client.id_token_alg == "RS256":  # FAPI 2.0 section 5.4.1
+        raise UnauthorizedClientError("A client of the profile fapi2 must take ES256 ID tokens.")
 
 
 def check_dpop_jkt(values: Parameters) -> None:

@@ -186,3 +186,8 @@ def test_security_11_a_strict_clients_code_lives_a_minute(
     code = strict.code(browser, strict.push())  # 31 seconds old
     clock.advance(seconds=30)
     assert strict.redeem(code).json["error"] == "invalid_grant"
+
+
+def test_a_strict_client_registered_for_rs256_is_refused(register: Callable[..., Party]) -> None:
+    party = register("clinic", profile="fapi2", id_token_alg="RS256")
+    assert party.post("par", party.request(), None).json["error"] == "unauthorized_client"
