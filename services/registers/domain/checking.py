@@ -78,7 +78,12 @@ def _value_check(field: Field) -> Callable[[str], str | None]:
     # the specification lets a string have lines; that it has one is a rule for what is minted here
     datatype = "text" if (field.datatype, field.format) == ("string", None) else field.datatype
 
+    is_fine, _ = datatypes.DATATYPES[datatype]
+
     def check(value: str) -> str | None:
+        # nearly every value is fine; the longer way tells what is wrong with the others
+        if field.format is None and value[:2] != "**" and is_fine(value):
+            return None
         return datatypes.fault_of(value, datatype, field.format)
 
     return check

@@ -59,12 +59,17 @@ def blob_hash(blob: Mapping[str, str | Sequence[str | None] | None]) -> bytes:
     Empty values vanish. A value that was redacted stands for its own hash, with or without the
     multihash prefix, so that redaction keeps the identifier.
     """
-    pairs = (
-        _field_name_hash(name) + value
-        for name, given in blob.items()
-        if (value := _value_hash(given)) is not None
-    )
-    return _tagged(b"d", b"".join(sorted(pairs)))
+    pairs = []
+    for name, given in blob.items():
+        if given.__class__ is str and given.isascii() and given[:2] != "**":
+            # most values: their normal form is themselves
+            value = hashlib.sha256(b"u" + given.encode()).digest() if given else None
+        else:
+            value = _value_hash(given)
+        if value is not None:
+            pairs.append(_field_name_hash(name) + value)
+    pairs.sort()
+    return hashlib.sha256(b"d" + b"".join(pairs)).digest()
 
 
 def entry_hash(number: int, key: str, timestamp: str, blob_digest: bytes) -> bytes:

@@ -99,7 +99,7 @@ def parse(lines: Iterable[bytes]) -> Iterator[Command]:
 
 def _add_item(line: int, text: str) -> AddItem:
     try:
-        values = json.loads(text, parse_constant=_no_constant)
+        values = _decode(text)
         content = canonical.item_json(values)
         data = text.encode()
     except (ValueError, RecursionError) as fault:
@@ -167,6 +167,11 @@ def _assert_root(line: int, text: str) -> AssertRoot:
     return AssertRoot(line, bytes.fromhex(match[1]))
 
 
+def _no_constant(name: str) -> Any:
+    raise ValueError(f"{name} is no value of JSON")
+
+
+_decode = json.JSONDecoder(parse_constant=_no_constant).decode  # made once: it is half the cost
 _READERS: dict[bytes, Callable[[int, str], Command]] = {
     b"add-item": _add_item,
     b"append-entry": _append_entry,
@@ -192,7 +197,3 @@ def assert_root(root: bytes) -> str:
 def _short(text: str) -> str:
     shown = text if len(text) <= 120 else f"{text[:119]}…"
     return json.dumps(shown, ensure_ascii=False) if _CONTROL.search(shown) else f"“{shown}”"
-
-
-def _no_constant(name: str) -> Any:
-    raise ValueError(f"{name} is no value of JSON")
