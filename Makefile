@@ -38,7 +38,7 @@ check: .venv/dev  ## lint and check the types
 soak: .venv/dev  ## kill every process after every step of the journey, and notify's at the worst moments, over and over
 	@for round in 1 2 3; do ATOLL_SOAK=$$round $(BIN)/python -m pytest -q tests/atoll/test_journey.py tests/notify/test_killed.py || exit 1; done
 
-bench: .venv/dev  ## measure start, reset, memory and the journey (ARGS=--quick leaves out clone and compose)
+bench: .venv/dev  ## measure everything beside its targets and peers (ARGS="--quick", ARGS=identity, BIG=1)
 	@$(BIN)/python -m bench $(ARGS)
 
 lock:  ## make the hashed locks again from pyproject.toml (needs uv)

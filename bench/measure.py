@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import socket
 import statistics
 import subprocess
 import time
@@ -11,20 +12,51 @@ from pathlib import Path
 
 
 @dataclass(frozen=True)
+class Options:
+    """What the caller of ``make bench`` chose: shorter, or everything at its full size."""
+
+    quick: bool = False
+    big: bool = False
+
+
+@dataclass(frozen=True)
 class Figure:
-    """One measured figure against its target (smaller is better)."""
+    """One measured figure against its target; None stands for a figure that is only printed."""
 
     what: str
     value: float
     unit: str
-    target: float
+    target: float | None = None
+    at_least: bool = False  # else smaller is better
+
+    @property
+    def is_met(self) -> bool:
+        """Whether the target is met."""
+        if self.target is None:
+            return True
+        return self.value >= self.target if self.at_least else self.value < self.target
 
     def line(self) -> str:
         """Write it for a person."""
-        met = "met" if self.value < self.target else "NOT MET"
-        value = f"{self.value:.2f}" if self.unit == "s" else f"{self.value:.0f}"
-        target = f"under {self.target:g} {self.unit}"
-        return f"  {self.what:<56} {value:>8} {self.unit:<3} {target:<13} {met}"
+        digits = 0 if self.value >= 100 else 1 if self.value >= 10 else 2
+        value = f"  {self.what:<64} {self.value:>9,.{digits}f} {self.unit:<10}"
+        if self.target is None:
+            return value.rstrip()
+        side = "at least" if self.at_least else "under"
+        return f"{value} {side} {self.target:<8g} {'met' if self.is_met else 'NOT MET'}"
+
+
+def show(figure: Figure) -> Figure:
+    """Print a figure as soon as it is known."""
+    print(figure.line(), flush=True)
+    return figure
+
+
+def free_port() -> int:
+    """Return a port that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
 
 
 def seconds(action: Callable[[], object]) -> float:
