@@ -13,6 +13,7 @@ from services.notify.components import components
 from services.notify.errors import AuthError
 from services.notify.storage import services
 from services.notify.storage.tables import ApiKey, Service
+from services.notify.vault import Vault
 
 F = TypeVar("F", bound=Callable[..., Any])
 CLOCK_BOUND_S = 30
@@ -40,6 +41,11 @@ class Caller:
 
     service: Service
     key_type: str
+
+    @property
+    def vault(self) -> Vault:
+        """Return the vault that seals this service's recipients and texts."""
+        return components().vault.of(self.service.id, self.service.sealed_key)
 
 
 class NotifyKey:

@@ -8,10 +8,12 @@ from flask import Flask
 from servicekit.app import new_app
 from servicekit.clock import Clock, SystemClock
 from servicekit.database import Database
+from servicekit.pages import install_pages, show_problem
 from servicekit.settings import load
 from servicekit.tokens import Verifier
 from services.notify import routes
 from services.notify.components import Components
+from services.notify.limiter import Limiter
 from services.notify.settings import Settings
 from services.notify.storage import jobs
 from services.notify.vault import Vault
@@ -48,7 +50,10 @@ def create_app(
         ready=ready,
         reset=reset,
         verifier=verifier,
+        show_problem=show_problem,
     )
-    Components(settings, database, Vault(settings.raw_data_key() or b""), clock).install(app)
+    vault, limiter = Vault(settings.raw_data_key() or b""), Limiter(database, clock)
+    Components(settings, database, vault, clock, limiter).install(app)
+    install_pages(app, "notify")
     routes.install(app)
     return app

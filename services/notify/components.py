@@ -7,6 +7,7 @@ from flask import Flask, current_app
 
 from servicekit.clock import Clock
 from servicekit.database import Database
+from services.notify.limiter import Limiter
 from services.notify.settings import Settings
 from services.notify.vault import Vault
 
@@ -19,6 +20,7 @@ class Components:
     database: Database
     vault: Vault
     clock: Clock
+    limiter: Limiter
 
     def install(self, app: Flask) -> None:
         """Make them reachable from the application's views."""

@@ -1,7 +1,7 @@
 """Errors of the v2 API in its own envelope, and the handlers that give it to everything there."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from flask import Blueprint, Flask, Response, jsonify, request
@@ -26,8 +26,8 @@ class V2Error(Problem):
     slug, title, status = "notification-refused", "The notification API refused the call", 400
     error = "BadRequestError"
 
-    def __init__(self, *messages: str, status: int | None = None) -> None:
-        super().__init__("; ".join(messages))
+    def __init__(self, *messages: str, status: int | None = None, **members: Any) -> None:
+        super().__init__("; ".join(messages), **members)
         self.messages = messages
         self.status = status or type(self).status
 
@@ -46,6 +46,45 @@ class InvalidPhoneError(V2Error):
     """The number is right, but this service may not send there."""
 
     error = "InvalidPhoneError"
+
+
+class InvalidEmailError(V2Error):
+    """The address is right, but this service may not send there."""
+
+    error = "InvalidEmailError"
+
+
+class PdfNotReadyError(V2Error):
+    """The letter's pages are not made yet."""
+
+    error = "PDFNotReadyError"
+
+    def __init__(self) -> None:
+        super().__init__("PDF not available yet, try again later")
+
+
+class RateLimitError(V2Error):
+    """Too many calls within a minute; they pass again when the bucket has filled up."""
+
+    status = 429
+    error = "RateLimitError"
+
+    def __init__(self, key_type: str, rate: int) -> None:
+        super().__init__(
+            f"Exceeded rate limit for key type {key_type.upper()} of {rate} requests per 60 seconds"
+        )
+        self.headers["Retry-After"] = str(max(1, -(-60 // max(rate, 1))))
+
+
+class TooManyRequestsError(V2Error):
+    """Too many messages of a kind on one day (UTC)."""
+
+    status = 429
+    error = "TooManyRequestsError"
+
+    def __init__(self, kind: str, limit: int, retry_after_s: int) -> None:
+        super().__init__(f"Exceeded send limits ({kind}: {limit}) for today")
+        self.headers["Retry-After"] = str(retry_after_s)
 
 
 class AuthError(V2Error):
@@ -72,10 +111,13 @@ class ConflictError(V2Error):
     error = "ConflictError"
 
 
-def envelope(status: int, error: str, messages: Sequence[str]) -> Response:
+def envelope(
+    status: int, error: str, messages: Sequence[str], members: Mapping[str, Any] | None = None
+) -> Response:
     """Write the v2 error body; without a top-level ``message``, which clients would prefer."""
     response = jsonify(
-        status_code=status, errors=[{"error": error, "message": message} for message in messages]
+        status_code=status,
+        errors=[{"error": error, "message": message, **(members or {})} for message in messages],
     )
     response.status_code = status
     return response
@@ -84,7 +126,7 @@ def envelope(status: int, error: str, messages: Sequence[str]) -> Response:
 def refuse(problem: Problem) -> Response:
     """Answer a Problem of a v2 route."""
     if isinstance(problem, V2Error):
-        response = envelope(problem.status, problem.error, problem.messages)
+        response = envelope(problem.status, problem.error, problem.messages, problem.members)
     else:
         response = envelope(problem.status, type(problem).__name__, [problem.detail])
     response.headers.update(problem.headers)

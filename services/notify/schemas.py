@@ -11,7 +11,9 @@ from jsonschema.exceptions import ValidationError as Fault
 
 from servicekit import schema
 from servicekit.problems import Malformed
-from services.notify.domain import email_address, phone, statuses
+from services.notify import phones
+from services.notify.domain import email_address, statuses
+from services.notify.domain.countries import Country
 from services.notify.errors import BadRequestError, ValidationError
 
 Json = dict[str, Any]
@@ -65,7 +67,7 @@ EMAIL = _body(
 )
 LETTER = _body(
     {
-        "reference": {"type": "string"},
+        "reference": {"type": "string", "maxLength": 1000},
         "personalisation": {"type": "object"},
         "template_id": _UUID,
     },
@@ -73,7 +75,7 @@ LETTER = _body(
 )
 PRECOMPILED_LETTER = _body(
     {
-        "reference": {"type": "string"},
+        "reference": {"type": "string", "maxLength": 1000},
         "content": {"type": "string"},
         "postage": {
             "type": "string",
@@ -92,6 +94,11 @@ LIST = {
         "include_jobs": {"enum": ["true", "True"]},
         "older_than": _UUID,
     },
+    "additionalProperties": False,
+}
+RECEIVED_TEXTS = {
+    "type": "object",
+    "properties": {"older_than": _UUID},
     "additionalProperties": False,
 }
 TEMPLATES = {
@@ -127,7 +134,7 @@ def check(
     rules: Mapping[str, Any],
     *,
     now: datetime | None = None,
-    country: phone.Country | None = None,
+    country: Country | None = None,
 ) -> Any:
     """Return the value if it fits; else raise ValidationError with each fault once, in order."""
     faults = Draft7Validator(rules, format_checker=_formats(now, country)).iter_errors(value)
@@ -148,7 +155,7 @@ def _message(fault: Fault) -> str:
     return f"{fault.path[0]} {text}" if fault.path else text
 
 
-def _formats(now: datetime | None, country: phone.Country | None) -> FormatChecker:
+def _formats(now: datetime | None, country: Country | None) -> FormatChecker:
     formats = FormatChecker(formats=())
 
     def on_text(name: str, rule: Callable[[str], Any]) -> None:
@@ -166,7 +173,7 @@ def _formats(now: datetime | None, country: phone.Country | None) -> FormatCheck
     if now is not None:
         on_text("within_a_day", lambda text: _within_a_day(text, now))
     if country is not None:
-        on_text("phone_number", lambda text: phone.parse(text, country))
+        on_text("phone_number", lambda text: phones.parse(text, country))
     return formats
 
 

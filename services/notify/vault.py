@@ -1,5 +1,6 @@
 """Encryption at rest: sealed texts (AES-256-GCM) and keyed indexes that make them searchable."""
 
+import base64
 import hashlib
 import hmac
 import json
@@ -9,30 +10,88 @@ from typing import Any
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 _NONCE_BYTES = 12  # NIST SP 800-38D section 8.2.2: random, 96 bits
+KEY_BYTES = 32
 
 
 class Vault:
-    """Seals with one key and indexes with another; both come from the data key."""
+    """Seals with one key and indexes with another; both come from the data key.
+
+    ``of`` gives the vault of one service, which seals with a key of that service alone: when the
+    key is thrown away, so is everything that it sealed.
+    """
 
     def __init__(self, data_key: bytes) -> None:
         self._cipher = AESGCM(_derive(data_key, b"seal"))
         self._index_key = _derive(data_key, b"index")
+        self._services: dict[bytes, Vault] = {}
 
     def seal(self, place: str, content: Any) -> bytes:
         """Encrypt a JSON value; it opens only at the same place (``notification/<id>``)."""
-        nonce = secrets.token_bytes(_NONCE_BYTES)
-        text = json.dumps(content, ensure_ascii=False, separators=(",", ":")).encode()
-        return nonce + self._cipher.encrypt(nonce, text, place.encode())
+        return self.seal_bytes(place, json.dumps(content, ensure_ascii=False).encode())
 
     def open(self, place: str, sealed: bytes) -> Any:
         """Decrypt what ``seal`` made at this place; raises InvalidTag for anything else."""
-        nonce, text = sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:]
-        return json.loads(self._cipher.decrypt(nonce, text, place.encode()))
+        return json.loads(self.open_bytes(place, sealed))
+
+    def seal_bytes(self, place: str, content: bytes) -> bytes:
+        """Encrypt bytes; they open only at the same place."""
+        return _seal(self._cipher, place, content)
+
+    def open_bytes(self, place: str, sealed: bytes) -> bytes:
+        """Decrypt what ``seal_bytes`` made at this place."""
+        return _open(self._cipher, place, sealed)
 
     def index(self, kind: str, value: str) -> str:
         """Return a keyed fingerprint: equal for equal values, and telling nothing else."""
         text = f"{kind}:{value}".encode("utf-8", "surrogatepass")
         return hmac.new(self._index_key, text, hashlib.sha256).hexdigest()
+
+    def new_key(self, service_id: str) -> bytes:
+        """Make a service's own key and return it sealed, to be stored with the service."""
+        key = base64.b64encode(secrets.token_bytes(KEY_BYTES)).decode()
+        return self.seal(f"service_key/{service_id}", key)
+
+    def of(self, service_id: str, sealed_key: bytes | None) -> "Vault":
+        """Return the vault of a service; without a key of its own it is this one."""
+        if sealed_key is None:
+            return self
+        if sealed_key not in self._services:
+            key = base64.b64decode(self.open(f"service_key/{service_id}", sealed_key))
+            own = Vault(key)
+            own._index_key = self._index_key  # a person is found again across services
+            self._services[sealed_key] = own
+        return self._services[sealed_key]
+
+
+class FileKey:
+    """A key that is stored nowhere: whoever has the link of a file has it."""
+
+    def __init__(self, key: bytes | None = None) -> None:
+        self.key = key or secrets.token_bytes(KEY_BYTES)
+        self._cipher = AESGCM(_derive(self.key, b"file"))
+
+    def seal(self, place: str, content: bytes) -> bytes:
+        """Encrypt bytes; they open only at the same place (``document/<id>``)."""
+        return _seal(self._cipher, place, content)
+
+    def open(self, place: str, sealed: bytes) -> bytes:
+        """Decrypt what ``seal`` made; raises InvalidTag for another key or place."""
+        return _open(self._cipher, place, sealed)
+
+    def fingerprint(self, text: str) -> str:
+        """Return a hash of an address that only the holder of this key can compare."""
+        key = _derive(self.key, b"address")
+        return hmac.new(key, text.encode(), hashlib.sha256).hexdigest()
+
+
+def _seal(cipher: AESGCM, place: str, content: bytes) -> bytes:
+    nonce = secrets.token_bytes(_NONCE_BYTES)
+    return nonce + cipher.encrypt(nonce, content, place.encode())
+
+
+def _open(cipher: AESGCM, place: str, sealed: bytes) -> bytes:
+    nonce, text = sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:]
+    return cipher.decrypt(nonce, text, place.encode())
 
 
 def _derive(data_key: bytes, purpose: bytes) -> bytes:

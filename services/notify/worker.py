@@ -19,10 +19,11 @@ from servicekit.clock import Clock, SystemClock
 from servicekit.database import Database
 from servicekit.settings import SettingsError, load
 from services.notify.domain import retry
-from services.notify.providers import Message, Outcome, Provider, Providers
+from services.notify.providers import LetterContent, Message, Outcome, Provider, Providers
 from services.notify.providers.local import Inbox, Simulation
+from services.notify.providers.post import Post
 from services.notify.settings import Settings
-from services.notify.storage import jobs, metadata, notifications
+from services.notify.storage import contents, jobs, limits, metadata, notifications
 from services.notify.storage.jobs import Claimed, Settlement
 from services.notify.vault import Vault
 
@@ -125,7 +126,11 @@ class Worker:
             return Outcome(None, type(error).__name__)
 
     def _message(self, job: Claimed) -> Message:
-        private = self._vault.open(f"notification/{job.notification_id}", job.sealed)
+        vault = self._vault.of(job.service_id, job.service_key)
+        private = vault.open(f"notification/{job.notification_id}", job.sealed)
+        letter = LetterContent(
+            tuple(private.get("lines", ())), private.get("contact_block"), job.created_at, vault
+        )
         return Message(
             id=job.notification_id,
             channel=job.channel,
@@ -134,8 +139,11 @@ class Worker:
             sender=private["from"],
             service_name=job.service_name,
             subject=private["subject"],
-            body=private["body"],
+            body=private.get("prefix", "") + private["body"],
             unsubscribe=private["unsubscribe"],
+            reply_to=private.get("reply_to"),
+            key_type=job.key_type,
+            letter=letter if job.channel == "letter" else None,
         )
 
     def _settlement(self, job: Claimed, outcome: Outcome, now: datetime) -> Settlement:
@@ -156,6 +164,9 @@ class Worker:
             with self._database.transaction() as session:
                 notifications.forget_answers(session, now)
                 jobs.forget_beats(session, before=now - TIDY_EVERY)
+                contents.forget_documents(session, now)
+                contents.forget_received(session, now)
+                limits.forget_counts(session, before=now - timedelta(days=1))
             self._tidy_at = now
 
 
@@ -182,7 +193,8 @@ def make_providers(settings: Settings, database: Database, clock: Clock) -> Prov
         from services.notify.providers.smtp import MailServer  # its libraries cost 6 MB
 
         mail = MailServer(settings)
-    return Providers(Inbox(database, clock), Simulation(), mail)
+    inbox = Inbox(database, clock)
+    return Providers(inbox, Simulation(), mail, Post(database, clock, inbox))
 
 
 def main() -> None:

@@ -35,8 +35,33 @@ KEYS = {
 TEMPLATES = {
     channel: str(uuid.uuid5(uuid.NAMESPACE_URL, channel)) for channel in ("sms", "email", "letter")
 }
+SENDERS = {
+    "sms_sender_id": "6b7f1f0a-0000-4000-8000-0000000000a1",
+    "email_reply_to_id": "6b7f1f0a-0000-4000-8000-0000000000a2",
+}
+DEMO_ID = "7d0c7a52-53f4-4b52-8a8b-0f7a41f1a001"
+DEMO = {
+    "service_id": DEMO_ID,
+    "api_keys": {
+        name: {"id": str(uuid.uuid5(uuid.NAMESPACE_URL, f"demo {name}")), "secret": key["secret"]}
+        for name, key in KEYS.items()
+    },
+    "templates": {
+        channel: str(uuid.uuid5(uuid.NAMESPACE_URL, f"demo {channel}")) for channel in TEMPLATES
+    },
+    "sms_sender_id": "6b7f1f0a-0000-4000-8000-0000000000b1",
+    "email_reply_to_id": "6b7f1f0a-0000-4000-8000-0000000000b2",
+}
 START_STATE = {
-    "services": {"fisheries": {"service_id": SERVICE_ID, "api_keys": KEYS, "templates": TEMPLATES}},
+    "services": {
+        "fisheries": {
+            "service_id": SERVICE_ID,
+            "api_keys": KEYS,
+            "templates": TEMPLATES,
+            **SENDERS,
+        },
+        "demo": DEMO,
+    },
     "people": PEOPLE,
 }
 SMS: dict[str, Any] = {
@@ -92,8 +117,8 @@ def signed(
 class Api:
     """Calls the service as the gateway would forward it."""
 
-    def __init__(self, client: FlaskClient, clock: FakeClock) -> None:
-        self.client, self.clock = client, clock
+    def __init__(self, client: FlaskClient, clock: FakeClock, service_id: str = SERVICE_ID) -> None:
+        self.client, self.clock, self.service_id = client, clock, service_id
 
     def call(
         self,
@@ -112,7 +137,7 @@ class Api:
             method=method,
             headers={
                 "Atoll-Gateway-Key": GATEWAY_KEY,
-                "Authorization": f"Bearer {signed(self.clock, key)}",
+                "Authorization": f"Bearer {signed(self.clock, key, iss=self.service_id)}",
                 **(headers or {}),
             },
             **options,
@@ -156,6 +181,12 @@ def store(prepared_sqlite: bytes, tmp_path: Any) -> Iterator[Database]:
 def api(store: Database, clock: FakeClock, issuer: FakeIssuer) -> Api:
     app = create_app(settings(store), database=store, verifier=issuer.verifier(), clock=clock)
     return Api(app.test_client(), clock)
+
+
+@pytest.fixture
+def demo(api: Api, clock: FakeClock) -> Api:
+    """The service of the official clients' checks, whose home country is GB."""
+    return Api(api.client, clock, DEMO_ID)
 
 
 @pytest.fixture

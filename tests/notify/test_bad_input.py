@@ -63,7 +63,7 @@ def test_no_query_makes_it_fail(api: Api, value: str, name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "path", ["/v2/nothing", "/v2/received-text-messages", "/v2/template", "/v2/"]
+    "path", ["/v2/nothing", "/v2/received-text-messages/x", "/v2/template", "/v2/"]
 )
 def test_an_unknown_address_has_the_other_envelope(api: Api, path: str) -> None:
     answer = api.call("GET", path)

@@ -6,12 +6,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.notify.domain import language, markdown
+from services.notify.domain import language
 from services.notify.domain.sanitise import sanitised
+from services.notify.rendering import email
 
 
 def test_headings_lists_and_links_become_html() -> None:
-    assert markdown.html(
+    assert email.html(
         "# Title\nHello\r\nthere\n\n* a\n• b\n\n1. c\n2. d\n\nSee http://x.mv/y."
     ) == (
         '<h2 dir="auto">Title</h2>\n<p dir="auto">Hello<br>there</p>\n'
@@ -23,7 +24,7 @@ def test_headings_lists_and_links_become_html() -> None:
 
 @given(st.text())
 def test_no_text_can_bring_a_tag_of_its_own(text: str) -> None:
-    shown = markdown.html(f"{text}<script>")
+    shown = email.html(f"{text}<script>")
     assert not re.search(r"<(?!/?(p|h2|h3|ul|ol|li|br|a)\b)", shown)
 
 
@@ -48,7 +49,7 @@ def test_a_strangers_value_is_made_harmless(value: object, harmless: object) -> 
 @given(st.text(st.characters(exclude_characters="\r\n", exclude_categories=["Cs"])))
 def test_a_sanitised_value_forms_nothing_when_shown(text: str) -> None:
     made, _ = sanitised({"x": text}, ["x"])
-    shown = markdown.html(f"a{made['x']}")
+    shown = email.html(f"a{made['x']}")
     assert shown.startswith('<p dir="auto">')
     assert "<a " not in shown
 
@@ -58,7 +59,7 @@ def test_a_long_value_costs_its_length_and_not_its_square(part: str) -> None:
     text = part * (100_000 // len(part)) + "!"
     made, _ = sanitised({"x": text}, ["x"])
     assert len(made["x"]) <= 2 * len(text)
-    assert markdown.html(text)
+    assert email.html(text)
 
 
 def test_the_language_is_told_by_the_script() -> None:

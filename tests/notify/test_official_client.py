@@ -81,17 +81,17 @@ def test_it_reads_and_previews_templates(notify: NotificationsAPIClient) -> None
 
 def test_it_reads_errors(notify: NotificationsAPIClient, address: str) -> None:
     with pytest.raises(HTTPError) as refused:
-        notify.send_sms_notification("3300101", TEMPLATES["sms"])
+        notify.send_sms_notification("70001", TEMPLATES["sms"])
     assert refused.value.status_code == 400
     assert refused.value.message == [
-        {"error": "ValidationError", "message": "phone_number Not a Maldivian mobile number"}
+        {"error": "ValidationError", "message": "phone_number Not enough digits"}
     ]
     with pytest.raises(HTTPError) as refused:
         notify.get_notification_by_id(uuid.uuid4())
     assert refused.value.message[0]["error"] == "NoResultFound"
     with pytest.raises(HTTPError) as refused:
         notify.send_letter_notification(TEMPLATES["letter"], {"address_line_1": "x"})
-    assert refused.value.message[0]["message"] == "Service is not allowed to send letters"
+    assert refused.value.message[0]["message"] == "Missing personalisation: licence, vessel"
     with pytest.raises(HTTPError) as refused:
         notify.get_all_template_versions(TEMPLATES["sms"])
     assert refused.value.status_code == 404

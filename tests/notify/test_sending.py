@@ -79,7 +79,7 @@ def test_sanitising_is_reported(api: Api) -> None:
         ({"phone_number": None}, ["phone_number None is not of type string"]),
         ({"phone_number": 7000101}, ["phone_number 7000101 is not of type string"]),
         ({"phone_number": ""}, ["phone_number Not enough digits"]),
-        ({"phone_number": "3300101"}, ["phone_number Not a Maldivian mobile number"]),
+        ({"phone_number": "+999 7000101"}, ["phone_number Not a valid country prefix"]),
         ({"template_id": None}, ["template_id is not a valid UUID"]),
         ({"template_id": f" {UNKNOWN}"}, ["template_id is not a valid UUID"]),
         ({"personalisation": "not_a_dict"}, ["personalisation not_a_dict is not of type object"]),
@@ -191,6 +191,12 @@ def test_files_and_reply_to_addresses_are_not_set_up(api: Api) -> None:
     )
 
 
+def test_a_landline_is_a_number_that_this_service_may_not_text(api: Api) -> None:
+    answer = api.sms({"phone_number": "3300101"})
+    assert messages(answer) == [("InvalidPhoneError", "Not a Maldivian mobile number")]
+    assert answer.status_code == 400
+
+
 def test_a_long_text_is_refused_with_its_length(api: Api) -> None:
     values = {"licence": "x" * 500, "vessel": ""}
     [(_, text)] = messages(api.sms({"personalisation": values}))
@@ -228,21 +234,6 @@ def test_a_template_of_another_service_is_not_found(api: Api, store: Database) -
     assert api.call("GET", "/v2/templates").json == {"templates": []}
 
 
-def test_letters_are_refused_after_their_form_was_checked(api: Api) -> None:
-    path = "/v2/notifications/letter"
-    refused = ("BadRequestError", "Service is not allowed to send letters")
-    templated = {"template_id": TEMPLATES["letter"], "personalisation": {}}
-    precompiled = {"reference": "r", "content": "JVBERi0="}
-    assert messages(api.call("POST", path, templated)) == [refused]
-    assert messages(api.call("POST", path, precompiled)) == [refused]
-    assert messages(api.call("POST", path, precompiled | {"postage": "x"})) == [
-        ("ValidationError", "postage invalid. It must be either first, second or economy.")
-    ]
-    assert messages(api.call("POST", path, {"template_id": TEMPLATES["letter"]})) == [
-        ("ValidationError", "personalisation is a required property")
-    ]
-
-
 def test_a_channel_without_permission_is_refused_before_the_template(
     api: Api, store: Database
 ) -> None:
@@ -253,6 +244,10 @@ def test_a_channel_without_permission_is_refused_before_the_template(
     ]
     assert messages(api.email({"template_id": UNKNOWN})) == [
         ("BadRequestError", "Service is not allowed to send emails")
+    ]
+    letter = {"template_id": UNKNOWN, "personalisation": {}}
+    assert messages(api.call("POST", "/v2/notifications/letter", letter)) == [
+        ("BadRequestError", "Service is not allowed to send letters")
     ]
     assert messages(api.sms({"template_id": "x"}))[0][0] == "ValidationError"
 

@@ -79,4 +79,4 @@ def test_the_start_state_is_loaded_once(store: Database) -> None:
     changed = json.dumps(START_STATE | {"people": {}})
     migrate.load_start_state("services.notify", settings(store, start_state=changed), store)
     with store.snapshot() as session:
-        assert session.scalar(select(func.count()).select_from(PersonAddress)) == 10
+        assert session.scalar(select(func.count()).select_from(PersonAddress)) == 15

@@ -178,7 +178,9 @@ def test_emails_arrive_whole_over_one_connection(
     plain, html = email.get_body(("plain",)), email.get_body(("html",))
     assert plain is not None
     assert html is not None
-    assert plain.get_content().strip() == sent[0]["content"]["body"]
+    written = sent[0]["content"]["body"].replace("\n* ", "\n• ")
+    assert plain.get_content().strip() == written
+    assert email["Reply-To"] == "fisheries@people.example"
     assert "ލައިސަންސް" in plain.get_content()
     assert '<li dir="auto">' in html.get_content()
     assert mailbox.emails[1]["List-Unsubscribe"] is None

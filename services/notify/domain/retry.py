@@ -5,7 +5,11 @@ from datetime import timedelta
 
 _STEP_S = 5
 _LONGEST_S = 15 * 60
-GIVE_UP_AFTER = {"sms": timedelta(hours=4), "email": timedelta(hours=24)}
+GIVE_UP_AFTER = {
+    "sms": timedelta(hours=4),
+    "email": timedelta(hours=24),
+    "letter": timedelta(hours=24),
+}
 
 
 def delay(attempts: int, age: timedelta, channel: str, jitter: Callable[[], float]) -> float | None:

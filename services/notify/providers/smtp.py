@@ -6,8 +6,8 @@ import ssl
 from email.headerregistry import Address
 from email.message import EmailMessage
 
-from services.notify.domain import markdown
 from services.notify.providers import Message, Outcome
+from services.notify.rendering import email as rendered
 from services.notify.settings import SMTP_TIMEOUT_S, Settings
 
 
@@ -92,6 +92,9 @@ def compose(message: Message, domain: str) -> EmailMessage:
     if message.unsubscribe:
         email["List-Unsubscribe"] = f"<{message.unsubscribe}>"
         email["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
-    email.set_content(markdown.plain(message.body))
-    email.add_alternative(markdown.html(message.body), subtype="html")
+    if message.reply_to:
+        email["Reply-To"] = Address(addr_spec=message.reply_to)
+    sender = message.service_name["en"]
+    email.set_content(rendered.plain(message.body))
+    email.add_alternative(rendered.document(message.body, message.subject, sender), subtype="html")
     return email

@@ -3,7 +3,7 @@
 from flask import Flask
 
 from services.notify import errors
-from services.notify.routes import inbox, notifications, templates
+from services.notify.routes import files, inbox, letters, reading, received, sending, templates
 from services.notify.routes.blueprint import own, v2
 
 
@@ -14,4 +14,4 @@ def install(app: Flask) -> None:
     app.register_blueprint(own)
 
 
-__all__ = ["inbox", "install", "notifications", "templates"]
+__all__ = ["files", "inbox", "install", "letters", "reading", "received", "sending", "templates"]

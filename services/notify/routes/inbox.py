@@ -8,10 +8,11 @@ from flask import Response, jsonify, request
 from servicekit import access
 from servicekit.problems import Malformed, NotFound
 from services.notify.components import components
-from services.notify.domain import language, markdown
+from services.notify.domain import language
+from services.notify.rendering import email, markdown
 from services.notify.routes.blueprint import own
-from services.notify.routes.notifications import moment
-from services.notify.storage import inbox
+from services.notify.routes.reading import moment
+from services.notify.storage import contents, inbox
 from services.notify.storage.inbox import Arrived
 
 CHANNELS = ("sms", "email", "letter")
@@ -50,35 +51,63 @@ def _id(text: str) -> str:
     return text
 
 
+def _private(message: Arrived) -> dict[str, Any]:
+    vault = components().vault.of(message.service_id, message.service_key)
+    found: dict[str, Any] = vault.open(f"notification/{message.id}", message.sealed)
+    return found
+
+
 def _shown(message: Arrived) -> dict[str, Any]:
-    private = components().vault.open(f"notification/{message.id}", message.sealed)
-    spoken = language.of(private["body"])
+    private = _private(message)
+    body = private.get("prefix", "") + private["body"]
+    spoken = language.of(body)
+    is_letter = message.channel == "letter"
     return {
         "id": message.id,
         "channel": message.channel,
-        "to": private["recipient"],
+        "to": private["recipient"] or "\n".join(private.get("lines", ())),
         "from": private["from"],
         "subject": private["subject"],
-        "body": markdown.plain(private["body"]) if message.channel == "email" else private["body"],
-        "parts": _parts(message.channel, private["body"]),
+        "body": body if message.channel == "sms" else markdown.unescaped(body),
+        "parts": _parts(message.channel, body),
         "sent_at": moment(message.delivered_at),
         "service": {"name": message.service_name},
         "language": spoken,
         "direction": language.direction(spoken),
-    }
+    } | ({"pdf": f"/notify/inbox/{message.id}/pdf"} if is_letter else {})
+
+
+@own.get("/notify/inbox/<message_id>/pdf")
+@access.scope("notify.inbox")
+def show_letter(message_id: str) -> Response:
+    """Return the pages of a letter that the person was sent."""
+    subject = _person()
+    parts, wanted = components(), _id(message_id)
+    with parts.database.snapshot() as session:
+        message = inbox.find(session, subject, wanted)
+        pages = contents.letter(session, wanted) if message else None
+    if message is None or pages is None:
+        raise NotFound("There is no such letter in this inbox.")
+    vault = parts.vault.of(message.service_id, message.service_key)
+    response = Response(
+        vault.open_bytes(f"letter/{wanted}", pages.sealed_pdf), mimetype="application/pdf"
+    )
+    response.headers["Content-Disposition"] = 'attachment; filename="letter.pdf"'
+    response.headers["Content-Security-Policy"] = "sandbox; default-src 'none'"
+    response.headers["Atoll-Subject"] = subject
+    response.headers["Atoll-Categories"] = "messages"
+    return response
 
 
 def _parts(channel: str, body: str) -> list[dict[str, Any]]:
     """Take a body apart for pages: every line with the direction that it is read in."""
-    found = markdown.parts(body) if channel == "email" else _paragraphs(body)
-    return [
-        {"kind": markdown.KINDS[kind], "lines": [_line(line) for line in lines]}
-        for kind, lines in found
-    ]
-
-
-def _paragraphs(body: str) -> list[tuple[str, list[str]]]:
-    return [("p", lines) for lines in markdown.paragraphs(body)]
+    paragraphs = re.split(r"\n\s*\n", body.strip())
+    found = (
+        [("lines", paragraph.split("\n")) for paragraph in paragraphs]
+        if channel == "sms"
+        else email.parts(body)
+    )
+    return [{"kind": kind, "lines": [_line(line) for line in lines]} for kind, lines in found]
 
 
 def _line(text: str) -> dict[str, str]:

@@ -1,5 +1,6 @@
 """GET /v2/template, /v2/templates and the preview of a template."""
 
+from datetime import datetime
 from typing import Any
 
 from flask import Response, jsonify, request
@@ -7,13 +8,13 @@ from flask import Response, jsonify, request
 from services.notify import schemas
 from services.notify.access import caller, notify_key
 from services.notify.components import components
-from services.notify.domain import markdown
 from services.notify.domain import template as rules
 from services.notify.errors import NoResultFound
+from services.notify.rendering import email
 from services.notify.routes.blueprint import v2
 from services.notify.routes.composing import filled
-from services.notify.routes.notifications import moment
-from services.notify.storage import services
+from services.notify.routes.reading import moment
+from services.notify.storage import templates
 from services.notify.storage.tables import Template
 
 _MAX_VERSION = 2**31 - 1  # beyond it no version exists, and no database could look for it
@@ -23,14 +24,14 @@ _MAX_VERSION = 2**31 - 1  # beyond it no version exists, and no database could l
 @notify_key
 def get_template(template_id: str) -> Response:
     """Return the present version of a template."""
-    return jsonify(_shown(_find(template_id)))
+    return jsonify(_shown(*_find(template_id)))
 
 
 @v2.get("/v2/template/<template_id>/version/<int:version>")
 @notify_key
 def get_template_version(template_id: str, version: int) -> Response:
     """Return one version of a template."""
-    return jsonify(_shown(_find(template_id, min(version, _MAX_VERSION))))
+    return jsonify(_shown(*_find(template_id, min(version, _MAX_VERSION))))
 
 
 @v2.get("/v2/templates")
@@ -39,8 +40,9 @@ def list_templates() -> Response:
     """Return the present versions of the service's templates."""
     query = schemas.check(request.args.to_dict(), schemas.TEMPLATES)
     with components().database.snapshot() as session:
-        found = services.templates(session, caller().service.id, query.get("type"))
-    return jsonify(templates=[_shown(template) for template in found])
+        found = templates.newest(session, caller().service.id, query.get("type"))
+        made = templates.first_made(session, [template.id for template in found])
+    return jsonify(templates=[_shown(template, made[template.id]) for template in found])
 
 
 @v2.post("/v2/template/<template_id>/preview")
@@ -49,41 +51,43 @@ def preview_template(template_id: str) -> Response:
     """Return a template with values put in, and an email's HTML."""
     wanted = schemas.uuid(schemas.TEMPLATE_ID, "id", template_id)
     body = schemas.check(schemas.body(), schemas.PREVIEW)
-    template = _find(wanted)
+    template, _ = _find(wanted)
+    sender = caller().service.name["en"]
     text, subject = filled(template, body.get("personalisation") or {})
     return jsonify(
         id=template.id,
         type=template.type,
         version=template.version,
         body=text,
-        html=markdown.html(text) if template.type == "email" else None,
+        html=email.document(text, subject, sender) if template.type == "email" else None,
         subject=subject,
-        postage=None,
+        postage=template.postage,
     )
 
 
-def _find(template_id: str, version: int | None = None) -> Template:
+def _find(template_id: str, version: int | None = None) -> tuple[Template, datetime]:
+    """Return a template and when its first version was made."""
     wanted = schemas.uuid(schemas.TEMPLATE_ID, "id", template_id)
     with components().database.snapshot() as session:
-        template = services.template(session, caller().service.id, wanted, version)
-    if template is None:
-        raise NoResultFound
-    return template
+        template = templates.find(session, caller().service.id, wanted, version)
+        if template is None:
+            raise NoResultFound
+        return template, templates.first_made(session, [wanted])[wanted]
 
 
-def _shown(template: Template) -> dict[str, Any]:
-    names = rules.placeholders(template.subject, template.body)
+def _shown(template: Template, first_made: datetime) -> dict[str, Any]:
+    names = rules.placeholders(template.subject, template.body, template.contact_block)
     return {
         "id": template.id,
         "name": template.name,
         "type": template.type,
-        "created_at": moment(template.created_at),
+        "created_at": moment(first_made),
         "updated_at": moment(template.created_at) if template.version > 1 else None,
         "created_by": template.created_by,
         "version": template.version,
         "body": template.body,
         "subject": template.subject,
         "personalisation": {name: {"required": True} for name in names},
-        "postage": "second" if template.type == "letter" else None,
-        "letter_contact_block": None,
+        "postage": template.postage,
+        "letter_contact_block": template.contact_block,
     }

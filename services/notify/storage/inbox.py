@@ -2,8 +2,9 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import select, tuple_
+from sqlalchemy import Select, select, tuple_
 from sqlalchemy.orm import Session
 
 from services.notify.storage.notifications import insert_if_absent
@@ -20,6 +21,8 @@ class Arrived:
     channel: str
     sealed: bytes
     delivered_at: datetime
+    service_id: str
+    service_key: bytes | None
     service_name: dict[str, str]
 
 
@@ -38,19 +41,8 @@ def page(
     session: Session, subject: str, *, channel: str | None, before: str | None
 ) -> tuple[list[Arrived], str | None]:
     """Return a person's newest messages and, when there are more, the id to continue before."""
-    theirs = select(PersonAddress.recipient_index).where(PersonAddress.subject == subject)
-    query = (
-        select(
-            Notification.id,
-            Notification.channel,
-            Notification.sealed,
-            InboxMessage.delivered_at,
-            Service.name.label("service_name"),
-        )
-        .join(InboxMessage, InboxMessage.notification_id == Notification.id)
-        .join(Service, Service.id == Notification.service_id)
-        .where(InboxMessage.recipient_index.in_(theirs))
-    )
+    theirs = _addresses_of(subject)
+    query = _arrived(theirs)
     if channel is not None:
         query = query.where(Notification.channel == channel)
     if before is not None:
@@ -73,3 +65,31 @@ def page(
     found = [Arrived(**row._mapping) for row in rows]
     shown = found[:PAGE_SIZE]
     return shown, shown[-1].id if len(found) > PAGE_SIZE else None
+
+
+def find(session: Session, subject: str, notification_id: str) -> Arrived | None:
+    """Return one of a person's messages, or None."""
+    query = _arrived(_addresses_of(subject)).where(Notification.id == notification_id)
+    row = session.execute(query).first()
+    return Arrived(**row._mapping) if row else None
+
+
+def _addresses_of(subject: str) -> Select[str]:
+    return select(PersonAddress.recipient_index).where(PersonAddress.subject == subject)
+
+
+def _arrived(addresses: Select[str]) -> Select[*tuple[Any, ...]]:
+    return (
+        select(
+            Notification.id,
+            Notification.channel,
+            Notification.sealed,
+            InboxMessage.delivered_at,
+            Service.id.label("service_id"),
+            Service.sealed_key.label("service_key"),
+            Service.name.label("service_name"),
+        )
+        .join(InboxMessage, InboxMessage.notification_id == Notification.id)
+        .join(Service, Service.id == Notification.service_id)
+        .where(InboxMessage.recipient_index.in_(addresses))
+    )

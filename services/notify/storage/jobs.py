@@ -28,6 +28,8 @@ class Claimed:
     key_type: str
     recipient_index: str
     sealed: bytes
+    service_id: str
+    service_key: bytes | None
     service_name: dict[str, str]
     created_at: datetime
 
@@ -88,6 +90,8 @@ def claim(
             Notification.key_type,
             Notification.recipient_index,
             Notification.sealed,
+            Service.id.label("service_id"),
+            Service.sealed_key.label("service_key"),
             Service.name.label("service_name"),
             Notification.created_at,
         )

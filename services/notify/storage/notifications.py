@@ -72,7 +72,7 @@ def insert_if_absent(session: Session, table: type[Any], **values: Any) -> bool:
 
 def add(session: Session, now: datetime, **values: Any) -> None:
     """Store a notification and the job that delivers it."""
-    session.execute(insert(Notification).values(status="created", created_at=now, **values))
+    session.execute(insert(Notification).values({"status": "created", "created_at": now} | values))
     session.execute(
         insert(Job).values(
             kind="deliver", notification_id=values["id"], due_at=now, attempts=0, created_at=now

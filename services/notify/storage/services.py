@@ -1,13 +1,22 @@
-"""Services, their keys, the people they may reach with a team key, and their templates."""
+"""Services: their keys, senders and reply-to addresses, and whom a team key may reach."""
 
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import and_, func, or_, select
+from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
-from services.notify.storage.tables import ApiKey, Guest, Service, Template
+from services.notify.storage.tables import ApiKey, Guest, ReplyTo, Service, SmsSender
 
 REVOKED_KEYS_ARE_NAMED_FOR = timedelta(days=7)
+
+
+@dataclass(frozen=True)
+class Sender:
+    """A text's sender or an email's reply-to address."""
+
+    id: str
+    value: str
 
 
 def find(session: Session, service_id: str) -> Service | None:
@@ -36,38 +45,25 @@ def keys(session: Session, service_id: str, now: datetime) -> list[ApiKey]:
 
 
 def is_guest(session: Session, service_id: str, recipient_index: str) -> bool:
-    """Whether a team key of the service may reach this recipient."""
+    """Whether a recipient is of the service's team or on its guest list."""
     return session.get(Guest, (service_id, recipient_index)) is not None
 
 
-def template(
-    session: Session, service_id: str, template_id: str, version: int | None = None
-) -> Template | None:
-    """Return a template of the service: the present version, or the one asked for."""
-    query = select(Template).where(Template.id == template_id, Template.service_id == service_id)
-    if version is not None:
-        query = query.where(Template.version == version)
-    return session.scalar(query.order_by(Template.version.desc()).limit(1))
+def sms_sender(session: Session, service_id: str, sender_id: str) -> Sender | None:
+    """Return a text's sender by its id, or None when it is not the service's or archived."""
+    row = session.get(SmsSender, sender_id)
+    if row is None or row.service_id != service_id or row.is_archived:
+        return None
+    return Sender(row.id, row.text)
 
 
-def first_made(session: Session, template_id: str) -> datetime | None:
-    """Return when the first version of a template was made."""
-    return session.scalar(select(func.min(Template.created_at)).where(Template.id == template_id))
-
-
-def templates(session: Session, service_id: str, type_: str | None) -> list[Template]:
-    """Return the present versions of the service's templates by name, then type."""
-    newest = (
-        select(Template.id, func.max(Template.version).label("version"))
-        .where(Template.service_id == service_id)
-        .group_by(Template.id)
-        .subquery()
-    )
+def reply_to(session: Session, service_id: str, reply_to_id: str | None) -> Sender | None:
+    """Return a reply-to address by its id; without an id the service's default, if it has one."""
+    query = select(ReplyTo).where(ReplyTo.service_id == service_id, ReplyTo.is_archived.is_(False))
     query = (
-        select(Template)
-        .join(newest, and_(Template.id == newest.c.id, Template.version == newest.c.version))
-        .where(Template.is_archived.is_(False))
+        query.where(ReplyTo.is_default.is_(True))
+        if reply_to_id is None
+        else query.where(ReplyTo.id == reply_to_id)
     )
-    if type_ is not None:
-        query = query.where(Template.type == type_)
-    return list(session.scalars(query.order_by(Template.name, Template.type)))
+    row = session.scalars(query.limit(1)).first()
+    return Sender(row.id, row.email_address) if row else None

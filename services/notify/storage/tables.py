@@ -42,11 +42,17 @@ class Base(DeclarativeBase):
         bytes: LargeBinary,
         dict[str, str]: JSON,
         list[str]: JSON,
+        dict[str, int]: JSON,
     }
 
 
 class Service(Base):
-    """A department that sends; ``name_id`` is its client id on the platform."""
+    """A department that sends; ``name_id`` is its client id on the platform.
+
+    is_restricted: trial mode. limits: where they differ from ``domain.limits``. sealed_key: its own
+    key for recipients and texts, sealed with the platform's; services of the first version have
+    none and use the platform's.
+    """
 
     __tablename__ = "service"
 
@@ -58,6 +64,11 @@ class Service(Base):
     permissions: Mapped[list[str]]
     sms_sender: Mapped[str]
     email_sender: Mapped[str]
+    is_restricted: Mapped[bool] = mapped_column(default=False)
+    prefix_sms: Mapped[bool] = mapped_column(default=False)
+    file_contact: Mapped[str | None]
+    limits: Mapped[dict[str, int]] = mapped_column(default=dict)
+    sealed_key: Mapped[bytes | None]
     created_at: Mapped[datetime]
 
 
@@ -97,6 +108,9 @@ class Template(Base):
     subject: Mapped[str | None]
     body: Mapped[str]
     is_archived: Mapped[bool]
+    is_hidden: Mapped[bool] = mapped_column(default=False)
+    postage: Mapped[str | None]
+    contact_block: Mapped[str | None]
     created_by: Mapped[str]
     created_at: Mapped[datetime]
 
@@ -117,6 +131,9 @@ class Notification(Base):
     reference_index: Mapped[str | None] = mapped_column(index=True)
     sealed: Mapped[bytes]
     fragments: Mapped[int]
+    rate_multiplier: Mapped[int] = mapped_column(default=1)
+    postage: Mapped[str | None]
+    sheets: Mapped[int] = mapped_column(default=0)
     created_at: Mapped[datetime]
     sent_at: Mapped[datetime | None]
     updated_at: Mapped[datetime | None]
@@ -203,3 +220,88 @@ class WorkerBeat(Base):
 
     worker: Mapped[str] = mapped_column(primary_key=True)
     seen_at: Mapped[datetime]
+
+
+class SmsSender(Base):
+    """A sender of texts that callers name by its id; without an id it is the service's own."""
+
+    __tablename__ = "sms_sender"
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    service_id: Mapped[str] = mapped_column(ForeignKey("service.id"), index=True)
+    text: Mapped[str]
+    is_default: Mapped[bool]
+    is_archived: Mapped[bool]
+
+
+class ReplyTo(Base):
+    """An address that answers to a service's emails go to."""
+
+    __tablename__ = "reply_to"
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    service_id: Mapped[str] = mapped_column(ForeignKey("service.id"), index=True)
+    email_address: Mapped[str]
+    is_default: Mapped[bool]
+    is_archived: Mapped[bool]
+
+
+class RateBucket(Base):
+    """How many calls a type of key may still make at once; it fills up again every second."""
+
+    __tablename__ = "rate_bucket"
+
+    service_id: Mapped[str] = mapped_column(ForeignKey("service.id"), primary_key=True)
+    key_type: Mapped[str] = mapped_column(primary_key=True)
+    millitokens: Mapped[int]
+    filled_at: Mapped[datetime]
+
+
+class DailyCount(Base):
+    """How many messages of a kind a service sent on a day (UTC)."""
+
+    __tablename__ = "daily_count"
+
+    service_id: Mapped[str] = mapped_column(ForeignKey("service.id"), primary_key=True)
+    day: Mapped[str] = mapped_column(primary_key=True)
+    kind: Mapped[str] = mapped_column(primary_key=True)
+    count: Mapped[int]
+
+
+class Letter(Base):
+    """The pages of a letter: made by the worker, or sent by the caller (precompiled)."""
+
+    __tablename__ = "letter"
+
+    notification_id: Mapped[str] = mapped_column(ForeignKey("notification.id"), primary_key=True)
+    is_precompiled: Mapped[bool]
+    sealed_pdf: Mapped[bytes]
+    made_at: Mapped[datetime]
+
+
+class Document(Base):
+    """A file sent as a link; only the link holds the key that opens both sealed parts."""
+
+    __tablename__ = "document"
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    service_id: Mapped[str] = mapped_column(ForeignKey("service.id"))
+    sealed_facts: Mapped[bytes]
+    sealed_content: Mapped[bytes]
+    created_at: Mapped[datetime]
+    expires_at: Mapped[datetime] = mapped_column(index=True)
+    tries: Mapped[int]
+    tries_since: Mapped[datetime]
+
+
+class ReceivedText(Base):
+    """A text that somebody sent to a service."""
+
+    __tablename__ = "received_text"
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    service_id: Mapped[str] = mapped_column(ForeignKey("service.id"))
+    sealed: Mapped[bytes]
+    created_at: Mapped[datetime]
+
+    __table_args__ = (Index("received_text_newest", "service_id", "created_at", "id"),)
