@@ -60,7 +60,10 @@ CLIENTS: Mapping[str, Mapping[str, Any]] = {
         "scopes": ["registers.read", "exchanges.overview"],
         "audience": ["registers", "gateway"],
     },
-    "operator": {"scopes": ["platform.operate", "platform.observe"], "audience": ["gateway"]},
+    "operator": {
+        "scopes": ["platform.operate", "platform.observe"],
+        "audience": ["gateway", "identity"],
+    },
 }
 # departments and businesses that send messages, with the channels that they have templates for;
 # `demo` is the one that the official notification clients' own checks use
@@ -105,6 +108,8 @@ def make(database_url: Mapping[str, str]) -> dict[str, dict[str, str]]:
                 name: {"id": str(uuid.uuid4()), "secret": str(uuid.uuid4())} for name in API_KEYS
             },
             "templates": {name: str(uuid.uuid4()) for name in channels},
+            "sms_sender_id": str(uuid.uuid4()),
+            "email_reply_to_id": str(uuid.uuid4()),
         }
         for service, channels in NOTIFY_SERVICES.items()
     }
@@ -182,6 +187,8 @@ def _keys(service: Mapping[str, Any]) -> dict[str, Any]:
             for name, key in service["api_keys"].items()
         },
         "templates": service["templates"],
+        "sms_sender_id": service["sms_sender_id"],
+        "email_reply_to_id": service["email_reply_to_id"],
     }
 
 
