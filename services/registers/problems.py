@@ -45,12 +45,6 @@ class FileRefused(Problem):
     slug, title, status = "file-refused", "The file was not loaded", 400
 
 
-class RegisterTaken(Problem):
-    """A register of this name exists already."""
-
-    slug, title, status = "register-taken", "This register exists already", 409
-
-
 class RegisterLoading(Problem):
     """A file is being loaded into the register; appends wait until it is done."""
 
