@@ -10,6 +10,7 @@ from bench.measure import Options
 SUITES = {
     "platform": "bench.platform_bench",
     "identity": "bench.identity_bench",
+    "verification": "bench.verification_bench",
 }
 
 

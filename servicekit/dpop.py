@@ -86,7 +86,9 @@ def check_proof(
         raise InvalidProof("The proof's iat is not the present time. Make a proof for each call.")
     if not isinstance(jti, str) or not 1 <= len(jti) <= 256:
         raise InvalidProof("The proof's jti must be a random text.")
-    if access_token is not None and claims.get("ath") != _sha256(access_token.encode()):
+    if access_token is not None and claims.get("ath") != _sha256(
+        access_token.encode("utf-8", "replace")
+    ):
         raise InvalidProof("The proof's ath is not the hash of the access token.")
     if not take(_sha256(f"{thumbprint}\n{jti}".encode("utf-8", "replace")), now):
         raise InvalidProof("This proof was used before. Make a proof for each call.")

@@ -9,6 +9,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 import jwt
@@ -224,12 +225,8 @@ class Verifier:
         if len(text) > MAX_TOKEN_BYTES or not _COMPACT.fullmatch(text):
             raise Unauthenticated("The bearer token is not a signed JWT in compact form.")
         try:
-            header = jwt.get_unverified_header(text)
-            if str(header.get("typ", "")).lower().removeprefix("application/") != "at+jwt":
-                raise Unauthenticated("This is not an access token (its typ is not at+jwt).")
-            if set(header) - _HEADER or header.get("alg") not in ALGORITHMS:
-                raise ValueError("the header leads elsewhere")
-            key = self._key(str(header.get("kid", "")), may_fetch)
+            kid = _key_id(text[: text.index(".")])
+            key = self._key(kid, may_fetch)
             # time is checked below against our own clock, so that tests and leeway are exact
             claims = jwt.decode(
                 text,
@@ -245,7 +242,7 @@ class Verifier:
                     "strict_aud": True,
                 },
             )
-            return self._token(claims, str(header["kid"]))
+            return self._token(claims, kid)
         except jwt.InvalidAudienceError:
             raise Unauthenticated(
                 f"This token is for another service; this one needs a token whose audience is "
@@ -299,6 +296,17 @@ class Verifier:
             key_id=key_id,
             confirmed_key=confirmed_key,
         )
+
+
+@lru_cache(maxsize=256)  # the tokens of one key begin with one text; reading it costs 20 µs
+def _key_id(head: str) -> str:
+    """Return the key id of a token by its first part; raises what ``Verifier`` turns into words."""
+    header = jwt.get_unverified_header(f"{head}.e30.AAAA")
+    if str(header.get("typ", "")).lower().removeprefix("application/") != "at+jwt":
+        raise Unauthenticated("This is not an access token (its typ is not at+jwt).")
+    if set(header) - _HEADER or header.get("alg") not in ALGORITHMS:
+        raise ValueError("the header leads elsewhere")
+    return str(header.get("kid", ""))
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,8 @@
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from tests.identity.callers import Browser, Program, query_of
 from tests.identity.fapi.conftest import CALLBACK, ISSUER, Party
@@ -217,3 +219,16 @@ def test_security_12_a_code_bound_by_dpop_jkt_needs_that_key(
 def test_a_proof_of_another_key_than_dpop_jkt_is_refused(strict: Party) -> None:
     form = strict.request(dpop_jkt=ProofKey().thumbprint)
     assert strict.post("par", form).json["error"] == "invalid_dpop_proof"
+
+
+NAMES = ["client_id", "redirect_uri", "scope", "state", "dpop_jkt", "request_uri", "acr_values"]
+
+
+@settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(name=st.sampled_from(NAMES), text=st.text(), proof=st.text(st.characters(max_codepoint=255)))
+def test_no_pushed_request_makes_a_fault(strict: Party, name: str, text: str, proof: str) -> None:
+    proof = "".join(letter for letter in proof if letter.isprintable())
+    answer = strict.post("par", strict.request(**{name: text}), proof or None)
+    assert answer.status_code < 500
