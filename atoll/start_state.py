@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from atoll.components import DATABASES, SERVICES
+from servicekit.note import Signer
 
 PEOPLE: Mapping[str, str] = {
     "aishath": "Aishath Demo",
@@ -61,7 +62,12 @@ CLIENTS: Mapping[str, Mapping[str, Any]] = {
         "audience": ["registers", "gateway"],
     },
     "operator": {
-        "scopes": ["platform.operate", "platform.observe"],
+        "scopes": [
+            "platform.operate",
+            "platform.observe",
+            "exchanges.overview",
+            "exchanges.stream",
+        ],
         "audience": ["gateway", "identity"],
     },
 }
@@ -121,6 +127,7 @@ def make(database_url: Mapping[str, str]) -> dict[str, dict[str, str]]:
     files["gateway"] |= {
         "service-keys": json.dumps({name: keys[name] for name in SERVICES}, indent=2),
         "log-key": _data_key(),
+        "checkpoint-key": _note_key(),
     }
     files["identity"] |= {
         "signing-key": _signing_key(),
@@ -223,6 +230,14 @@ def scram_verifier(password: str) -> str:
     server = hmac.digest(salted, b"Server Key", "sha256")
     parts = (base64.b64encode(part).decode() for part in (salt, stored, server))
     return "SCRAM-SHA-256${}:{}${}:{}".format(iterations, *parts)
+
+
+def _note_key() -> str:
+    """Make the key that signs the exchange log's heads, in the text form of C2SP signed-note.
+
+    The gateway gives it the log's name, which follows from the public address.
+    """
+    return Signer.generate("exchanges").private_text()
 
 
 def _data_key() -> str:

@@ -6,7 +6,6 @@ from typing import Any, cast
 from a2wsgi import WSGIMiddleware
 
 from gateway import operations, reuse
-from gateway.asgi import AsgiApp
 from gateway.consents import Feed
 from gateway.data_plane import DataPlane
 from gateway.exchanges import views
@@ -57,8 +56,9 @@ def create_app(
     flask.register_blueprint(views.blueprint(log))
     flask.register_blueprint(reuse.blueprint(database, feed.name_of, clock))
     mounted = Stream(
-        cast("AsgiApp", WSGIMiddleware(cast("Any", flask), workers=4)),
-        database, log.listing, verifier, viewers=settings.stream_viewers,
+        WSGIMiddleware(cast("Any", flask), workers=4), database, log.listing, verifier,
+        viewers=settings.stream_viewers,
+        is_leaving=lambda: steering.leaving.is_set,
     )  # fmt: skip
     parts = (
         log.writer, upstreams, keys, feed, health, log.checkpoints, log.retention, mounted,

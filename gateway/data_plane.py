@@ -164,7 +164,7 @@ class Passage:
         self._note(route, call, token)
         if route.maintenance is not None:
             raise refusals.Maintenance(route.maintenance, retry_after_s=MAINTENANCE_S)
-        allowed = self.allowed = policy.decide(route, call, token, plane.facts())
+        allowed = self.allowed = await self._decide(route, call, token)
         entry.basis, entry.subject = allowed.basis, allowed.subject
 
         limit = route.max_body_bytes or plane.settings.max_body_bytes
@@ -208,6 +208,16 @@ class Passage:
             return verifier.verify(text, route.audience, may_fetch=False)
         except UnknownKey:
             return await asyncio.to_thread(verifier.verify, text, route.audience)
+
+    async def _decide(self, route: Route, call: Incoming, token: Token | None) -> policy.Allow:
+        """Ask the policy; a consent that is not known may have been given this very moment."""
+        try:
+            return policy.decide(route, call, token, self.plane.facts())
+        except policy.ConsentUnknown:
+            if not await self.plane.feed.catch_up():
+                raise
+            self._note(route, call, token)
+            return policy.decide(route, call, token, self.plane.facts())
 
     def _note(self, route: Route, call: Incoming, token: Token | None) -> None:
         """Note who asks for what before the decision, so that a refusal is recorded in full."""
@@ -330,7 +340,7 @@ class Passage:
             refused=by_door or (problem.status < 500 and not isinstance(problem, CallerGone)),
         )
         if route is None:
-            logger.info("turned away", extra={"method": entry.method, "reason": problem.slug})
+            self.plane.log.unrouted.add(problem.slug)
         if self.begun or isinstance(problem, CallerGone):
             return
         headers, body = refusals.render(

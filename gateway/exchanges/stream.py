@@ -7,11 +7,12 @@ import asyncio
 import json
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 from urllib.parse import parse_qsl
 
+from a2wsgi import WSGIMiddleware
 from sqlalchemy.exc import SQLAlchemyError
 
 from gateway import storage
@@ -42,17 +43,19 @@ class Stream:
 
     def __init__(
         self,
-        app: AsgiApp,
+        mounted: WSGIMiddleware,
         database: Database,
         listing: Listing,
         verifier: Verifier,
         *,
         viewers: int = 64,
         every_s: float = 0.5,
+        is_leaving: Callable[[], bool] = lambda: False,
     ) -> None:
-        self.app = app
+        self._mounted = cast("AsgiApp", mounted)
+        self.app, self.executor = mounted.app, mounted.executor
         self._database, self._listing, self._verifier = database, listing, verifier
-        self._most, self._every_s = viewers, every_s
+        self._most, self._every_s, self._is_leaving = viewers, every_s, is_leaving
         self._viewers: set[_Viewer] = set()
         self._poller: asyncio.Task[None] | None = None
         self._seen = 0
@@ -63,17 +66,20 @@ class Stream:
         if scope["path"] == PATH and scope["method"] == "GET":
             await self._view(scope, receive, send)
         else:
-            await self.app(scope, receive, send)
+            await self._mounted(scope, receive, send)
 
     async def start(self) -> None:
         """Do nothing until somebody views."""
 
     async def stop(self) -> None:
         """Let every viewer go."""
-        for viewer in self._viewers:
-            viewer.ended.set()
+        self._let_go()
         if self._poller is not None:
             self._poller.cancel()
+
+    def _let_go(self) -> None:
+        for viewer in self._viewers:
+            viewer.ended.set()
 
     async def _view(self, scope: Scope, receive: Receive, send: Send) -> None:
         token, last = self._token(scope), _last_event(scope)
@@ -167,6 +173,9 @@ class Stream:
 
     async def _poll(self) -> None:
         while self._viewers:
+            if self._is_leaving():  # they come back at once, to the process that takes over
+                self._let_go()
+                return
             try:
                 page = await asyncio.to_thread(self._page, self._seen)
             except (SQLAlchemyError, OSError) as error:

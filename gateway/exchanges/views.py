@@ -95,6 +95,12 @@ def blueprint(book: Book) -> Blueprint:
         response.headers["Cache-Control"] = "private, no-store"
         return response
 
+    @views.get("/exchanges/stream")
+    @scope("exchanges.stream")
+    def stream() -> Response:
+        # only HEAD comes here: the stream itself is answered outside Flask (stream.py)
+        return Response(content_type="text/event-stream; charset=utf-8")
+
     @views.get("/exchanges/checkpoint")
     @public
     def checkpoint() -> Response:

@@ -10,6 +10,7 @@ from sqlalchemy.exc import DataError, IntegrityError, SQLAlchemyError
 
 from gateway.exchanges.entry import Entry
 from gateway.exchanges.seal import Seal
+from gateway.exchanges.unrouted import Unrouted
 from gateway.refusals import LogUnavailable
 from gateway.storage import append_exchanges
 from servicekit.database import Database
@@ -41,6 +42,7 @@ class Writer:
         self._stopping = False
         self._kept: list[Entry] = []
         self._thread: threading.Thread | None = None
+        self.unrouted = Unrouted()
         self.dropped = 0
         self.works = True
 
@@ -49,9 +51,11 @@ class Writer:
         self._loop = asyncio.get_running_loop()
         self._thread = threading.Thread(target=self._run, name="exchange-log", daemon=True)
         self._thread.start()
+        await self.unrouted.start()
 
     async def stop(self) -> None:
         """Write what is left and end the thread."""
+        await self.unrouted.stop()
         if self._thread is not None:
             self._stopping = True
             self._wake(hurry=True)

@@ -374,5 +374,5 @@ async def door(
             stop.set()
             await life
             assert stopped.is_set()
-            plane.own.app.executor.shutdown()  # type: ignore[attr-defined]
+            plane.own.executor.shutdown()  # type: ignore[attr-defined]
             database.dispose()

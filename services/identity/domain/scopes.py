@@ -16,6 +16,7 @@ SCOPES = {
     "notify.inbox": "notify",
     "exchanges.own": "gateway",
     "exchanges.overview": "gateway",
+    "exchanges.stream": "gateway",
     "platform.operate": "gateway",
     "platform.observe": "gateway",
 }
