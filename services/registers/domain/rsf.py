@@ -107,7 +107,7 @@ def _add_item(line: int, text: str) -> AddItem:
     if not isinstance(values, dict):
         raise Faulty(line, "add-item", "An item is a JSON object.")
     if content != text:
-        raise Faulty(line, "add-item", f"The JSON is not canonical. Write {_short(content)}")
+        raise Faulty(line, "add-item", f"The JSON is not canonical. Write {_short(content)}.")
     for name, value in values.items():
         listed = value if isinstance(value, list) else [value]
         if not all(isinstance(each, str) for each in listed):
