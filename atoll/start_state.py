@@ -77,6 +77,7 @@ NOTIFY_SERVICES: Mapping[str, tuple[str, ...]] = {
     "fisheries": ("sms", "email", "letter"),
     "island-council": ("sms", "email", "letter"),
     "ferry-operator": ("sms",),
+    "identity": ("sms", "email"),
     "demo": ("sms", "email", "letter"),
 }
 API_KEYS = ("live", "team", "test")
@@ -134,6 +135,7 @@ def make(database_url: Mapping[str, str]) -> dict[str, dict[str, str]]:
         "data-key": _data_key(),
         "form-key": secrets.token_hex(32),
         "start-state": json.dumps({"people": people, "clients": clients}, indent=2),
+        "notify": json.dumps(_for_identity(operator), indent=2),
     }
     files["notify"] |= {
         "data-key": _data_key(),
@@ -197,6 +199,11 @@ def _keys(service: Mapping[str, Any]) -> dict[str, Any]:
         "sms_sender_id": service["sms_sender_id"],
         "email_reply_to_id": service["email_reply_to_id"],
     }
+
+
+def _for_identity(credentials: Mapping[str, Any]) -> dict[str, Any]:
+    service = credentials["notify_services"]["identity"]
+    return {"api_key": service["api_keys"]["live"], "templates": service["templates"]}
 
 
 def _for_program(credentials: Mapping[str, Any], name: str) -> dict[str, Any]:
