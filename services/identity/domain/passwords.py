@@ -56,12 +56,24 @@ def _is_guessable(password: str, personal: Iterable[str]) -> bool:
     if len(set(squeezed)) <= 2 or _is_repeated(squeezed) or _is_run(squeezed):
         return True
     own = {part for text in personal for part in re.split(r"[\W_]+", text.casefold()) if part}
-    swapped = re.sub(r"[\W_]", "", plain.translate(_SWAPPED))
     # "Maldives2026!" and "m4ld1ves" are "maldives" to a guesser
-    cores = {squeezed, swapped, re.sub(r"^\d+|\d+$", "", squeezed)}
-    cores.add(re.sub(r"^\d+|\d+$", "", squeezed).translate(_SWAPPED))
+    bare = re.sub(r"^[\W\d_]+|[\W\d_]+$", "", plain)
+    cores = {squeezed, *(re.sub(r"[\W_]", "", one) for one in (bare, bare.translate(_SWAPPED)))}
+    cores.add(re.sub(r"[\W_]", "", plain.translate(_SWAPPED)))
     guessed = _COMMON | own
-    return any(core in guessed or _half(core) in guessed for core in cores if core)
+    return any(
+        core in guessed or _half(core) in guessed or _is_made_of(core, own)
+        for core in cores
+        if core
+    )
+
+
+def _is_made_of(text: str, parts: Iterable[str]) -> bool:
+    """Whether next to nothing is left of a text without these parts."""
+    rest = text
+    for part in sorted((one for one in parts if len(one) > 2), key=len, reverse=True):
+        rest = rest.replace(part, "")
+    return len(rest) <= 2 and rest != text
 
 
 def _half(text: str) -> str:
