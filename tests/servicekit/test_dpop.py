@@ -8,7 +8,7 @@ from typing import Any
 import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from servicekit.dpop import InvalidProof, ProofMemory, check_proof, key_thumbprint
@@ -198,6 +198,7 @@ def test_security_25_a_weak_key_is_refused() -> None:
         key_thumbprint(jwk, "ES256")
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=120))
 def test_no_header_is_ever_an_error_of_ours(raw: bytes) -> None:
     text = base64.urlsafe_b64encode(raw).decode().rstrip("=")

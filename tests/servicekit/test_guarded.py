@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from servicekit.guarded import AddressRefused, NotReached, check_address, fetch
@@ -134,6 +134,7 @@ def test_addresses_of_another_shape_are_refused(address: str) -> None:
         check_address(address, {"localhost"})
 
 
+@settings(deadline=None)
 @given(st.text(max_size=60))
 def test_no_text_is_ever_an_error_of_ours(text: str) -> None:
     for address in (text, f"https://{text}"):
@@ -143,6 +144,7 @@ def test_no_text_is_ever_an_error_of_ours(text: str) -> None:
             continue
 
 
+@settings(deadline=None)
 @given(st.ip_addresses())
 def test_an_address_that_python_calls_not_global_is_never_called(address: object) -> None:
     import ipaddress

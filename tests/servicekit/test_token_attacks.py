@@ -13,7 +13,7 @@ import jwt
 import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from servicekit.problems import Unauthenticated
@@ -158,6 +158,7 @@ def test_security_19_a_payload_that_is_no_object_is_refused(claims: object) -> N
     refused(signed({"alg": "ES256", "kid": ISSUER.kid, "typ": "at+jwt"}, claims))
 
 
+@settings(deadline=None)
 @given(st.text(max_size=80), st.binary(max_size=60), st.binary(max_size=60))
 def test_no_token_is_ever_an_error_of_ours(text: str, head: bytes, body: bytes) -> None:
     for given_text in (text, f"{encoded(head)}.{encoded(body)}.AAAA"):

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 
-from sqlalchemy import delete, update
+from sqlalchemy import and_, delete, or_, update
 from sqlalchemy.engine import CursorResult
 from sqlalchemy.orm import Session
 
@@ -23,7 +23,9 @@ def keep(
     life: timedelta,
 ) -> None:
     """Keep a pushed request; those that ended are forgotten."""
-    session.execute(delete(PushedRequest).where(PushedRequest.expires_at < now - 2 * SIGN_IN_TIME))
+    never_opened = and_(PushedRequest.opened_at.is_(None), PushedRequest.expires_at < now)
+    ended = PushedRequest.expires_at < now - 2 * SIGN_IN_TIME
+    session.execute(delete(PushedRequest).where(or_(never_opened, ended)))
     session.add(
         PushedRequest(
             uri_hash=fingerprint(uri),

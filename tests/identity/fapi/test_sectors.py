@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import jwt
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.identity.domain.subjects import pairwise, sector_of
@@ -30,6 +30,7 @@ def test_a_client_that_names_no_sector_has_that_of_its_host(
     assert sector_of("client", addresses) == sector
 
 
+@settings(deadline=None)
 @given(st.binary(min_size=16), st.text(), st.text(), st.text())
 def test_subjects_are_stable_and_differ_by_sector(key: bytes, a: str, b: str, sub: str) -> None:
     a, b = a.encode("utf-8", "replace").decode(), b.encode("utf-8", "replace").decode()

@@ -32,11 +32,14 @@ def test_a_request_is_kept_opened_and_used_once(each_database: Database, clock: 
 
 def test_ended_requests_are_forgotten(each_database: Database, clock: FakeClock) -> None:
     with each_database.transaction() as session:
-        pushed.keep(session, "old", "portal", ASKED, clock.now(), LIFE)
-        later = clock.now() + timedelta(hours=2)
-        pushed.keep(session, "new", "portal", ASKED, later, LIFE)
-    with each_database.snapshot() as session:
-        assert session.query(PushedRequest).count() == 1
+        for name in ("opened", "never"):
+            pushed.keep(session, name, "portal", ASKED, clock.now(), LIFE)
+        pushed.open_for(session, "opened", "portal", clock.now())
+    for hours, left in ((0.5, 2), (3, 1)):  # the new one, and the opened one for a while
+        later = clock.now() + timedelta(hours=hours)
+        with each_database.transaction() as session:
+            pushed.keep(session, f"after {hours}", "portal", ASKED, later, LIFE)
+            assert session.query(PushedRequest).count() == left
 
 
 def test_an_unknown_grant_is_bound_to_nothing(each_database: Database) -> None:
