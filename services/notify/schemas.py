@@ -75,7 +75,7 @@ LETTER = _body(
 )
 PRECOMPILED_LETTER = _body(
     {
-        "reference": {"type": "string", "maxLength": 1000},
+        "reference": {"type": "string"},
         "content": {"type": "string"},
         "postage": {
             "type": "string",

@@ -33,7 +33,7 @@ def show_file(service_id: str, document_id: str) -> Response:
 @access.public
 def download_file(service_id: str, document_id: str) -> Response:
     """Hand the file out to whoever has the link and knows the address that it went to."""
-    service, opened = _open(service_id, document_id, request.form.get("key", ""))
+    service, opened = _open(service_id, document_id, request.args.get("key", ""))
     if opened is None:
         return _page(service, "file_gone_title", status=404, notice="file_gone")
     document, facts, key = opened
@@ -85,7 +85,7 @@ def _page(
             "facts": facts,
             "size": _size(facts.size),
             "day": f"{document.expires_at:%Y-%m-%d}",
-            "key": request.values.get("key", ""),
+            "key": request.args.get("key", ""),
             "given": request.form.get("email_address", "")[:400],
         }
     response = make_response(
