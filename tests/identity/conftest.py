@@ -42,13 +42,13 @@ def cheap_hashes() -> Iterator[Callable[[], PasswordHasher]]:
 
 
 @pytest.fixture(scope="package", autouse=True)
-def ready_made_keys() -> Iterator[None]:
-    """Sign with RSA keys that were made once: making one takes as long as ten tests."""
+def ready_made_keys() -> Iterator[Callable[[str], str]]:
+    """Sign with RSA keys that were made once; yields what makes new ones, which takes long."""
     made = [keys.generate("RS256") for _ in range(4)]
     real, turn = keys.generate, itertools.cycle(made)
     patch = pytest.MonkeyPatch()
     patch.setattr(keys, "generate", lambda name: next(turn) if name == "RS256" else real(name))
-    yield
+    yield real
     patch.undo()
 
 

@@ -85,6 +85,12 @@ def generate(algorithm: str) -> str:
 
 def begin(session: Session, settings: Settings, vault: Vault, now: datetime) -> None:
     """Give a database its first keys, unless it has some."""
+    if not store.exist(session):
+        move_on(session, settings, vault, now)
+
+
+def move_on(session: Session, settings: Settings, vault: Vault, now: datetime) -> None:
+    """Make the keys that are missing and let each go on in its life when its time has come."""
     maker = Maker(settings, vault)
     known = {key.algorithm for key in store.every(session)}
     made: set[str] = set()
@@ -136,16 +142,16 @@ class KeyRing:
     def advance(self) -> None:
         """Do what is due by age, or because somebody asked."""
         with self._database.transaction() as session:
-            begin(session, self._settings, self._vault, self._clock.now())
+            move_on(session, self._settings, self._vault, self._clock.now())
         self.forget()
 
     def rotate(self, algorithms: tuple[str, ...] = ALGORITHMS) -> None:
         """Let the next keys take over as soon as every verifier knows them."""
         with self._database.transaction() as session:
             now, pace = self._clock.now(), self._settings.key_pace
-            begin(session, self._settings, self._vault, now)
+            move_on(session, self._settings, self._vault, now)
             store.rotate(session, algorithms, now, pace)
-            begin(session, self._settings, self._vault, now)
+            move_on(session, self._settings, self._vault, now)
         self.forget()
 
     def withdraw(self, kid: str, reason: str) -> bool:
@@ -153,7 +159,7 @@ class KeyRing:
         with self._database.transaction() as session:
             now = self._clock.now()
             done = store.withdraw(session, kid, reason, now)
-            begin(session, self._settings, self._vault, now)
+            move_on(session, self._settings, self._vault, now)
         self.forget()
         return done
 

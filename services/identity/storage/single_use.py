@@ -4,7 +4,6 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Table, delete
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.engine import CursorResult
 from sqlalchemy.orm import Session
 
 from services.identity.storage.protocol_tables import RevokedToken, UsedAssertion
@@ -17,11 +16,13 @@ def take(session: Session, id_hash: str, now: datetime) -> bool:
     insert = postgresql.insert if session.get_bind().dialect.name == "postgresql" else sqlite.insert
     table = UsedAssertion.__table__
     assert isinstance(table, Table)  # noqa: S101 (narrows SQLAlchemy's type)
-    result = session.execute(
-        insert(table).values(id_hash=id_hash, expires_at=now + REMEMBERED).on_conflict_do_nothing()
+    taken = session.scalar(
+        insert(table)
+        .values(id_hash=id_hash, expires_at=now + REMEMBERED)
+        .on_conflict_do_nothing()
+        .returning(table.c.id_hash)
     )
-    assert isinstance(result, CursorResult)  # noqa: S101 (tells mypy that it counts rows)
-    return result.rowcount == 1
+    return taken is not None
 
 
 def forget_ended(session: Session, now: datetime) -> None:

@@ -38,7 +38,7 @@ def error_of(response: TestResponse) -> str:
         "ދިވެހި",
     ],
 )
-def test_1_an_unregistered_redirect_address_is_never_followed(
+def test_security_1_an_unregistered_redirect_address_is_never_followed(
     browser: Browser, address: str
 ) -> None:
     response = browser.authorize(redirect_uri=address)
@@ -48,7 +48,7 @@ def test_1_an_unregistered_redirect_address_is_never_followed(
     assert "redirect_uri" in response.text
 
 
-def test_2_the_redirect_address_must_be_sent(browser: Browser) -> None:
+def test_security_2_the_redirect_address_must_be_sent(browser: Browser) -> None:
     for absent in (None, ""):
         response = browser.authorize(redirect_uri=absent)
         assert response.status_code == 400
@@ -69,7 +69,7 @@ def test_2_the_redirect_address_must_be_sent(browser: Browser) -> None:
         "max_age",
     ],
 )
-def test_3_a_parameter_sent_twice_is_refused(browser: Browser, name: str) -> None:
+def test_security_3_a_parameter_sent_twice_is_refused(browser: Browser, name: str) -> None:
     values = authorization() | {"prompt": "login", "max_age": "9"}
     response = browser.get(
         "/identity/authorize", query_string=[*values.items(), (name, values[name])]
@@ -79,13 +79,13 @@ def test_3_a_parameter_sent_twice_is_refused(browser: Browser, name: str) -> Non
 
 
 @pytest.mark.parametrize("kind", ["token", "id_token token", "code token", "none", 'x"\\', ""])
-def test_4_other_response_types_are_refused(browser: Browser, kind: str) -> None:
+def test_security_4_other_response_types_are_refused(browser: Browser, kind: str) -> None:
     response = browser.authorize(response_type=kind, state="a b&c")
     assert error_of(response) == "unsupported_response_type"
 
 
 @pytest.mark.parametrize("mode", ["fragment", "form_post", "x"])
-def test_4_other_response_modes_are_refused(browser: Browser, mode: str) -> None:
+def test_security_4_other_response_modes_are_refused(browser: Browser, mode: str) -> None:
     assert error_of(browser.authorize(response_mode=mode, state="a b&c")) == "invalid_request"
 
 
@@ -102,14 +102,14 @@ def test_4_other_response_modes_are_refused(browser: Browser, mode: str) -> None
         {"code_challenge": "a" * 129},
     ],
 )
-def test_5_a_challenge_by_s256_is_required_of_every_client(
+def test_security_5_a_challenge_by_s256_is_required_of_every_client(
     browser: Browser, changes: dict[str, str | None]
 ) -> None:
     assert error_of(browser.authorize(state="a b&c", **changes)) == "invalid_request"
 
 
 @pytest.mark.parametrize("verifier", [None, "w" * 64, "short", "v" * 63, "v" * 129])
-def test_6_a_wrong_verifier_is_refused_and_spends_the_code(
+def test_security_6_a_wrong_verifier_is_refused_and_spends_the_code(
     browser: Browser, program: Program, verifier: str | None
 ) -> None:
     code = browser.get_code()
@@ -119,7 +119,7 @@ def test_6_a_wrong_verifier_is_refused_and_spends_the_code(
     assert program.redeem(code).json["error"] == "invalid_grant"
 
 
-def test_7_every_answer_names_the_issuer_and_keeps_the_state(browser: Browser) -> None:
+def test_security_7_every_answer_names_the_issuer_and_keeps_the_state(browser: Browser) -> None:
     assert error_of(browser.authorize(state="a b&c", scope="openid nonsense")) == "invalid_scope"
     assert error_of(browser.authorize(state="a b&c", scope=None)) == "invalid_scope"
     assert error_of(browser.authorize(state="a b&c", prompt="none")) == "login_required"
@@ -130,7 +130,7 @@ def test_7_every_answer_names_the_issuer_and_keeps_the_state(browser: Browser) -
     assert query_of(browser.authorize(state="a b&c"))["state"] == "a b&c"
 
 
-def test_8_request_objects_are_refused(browser: Browser) -> None:
+def test_security_8_request_objects_are_refused(browser: Browser) -> None:
     one = browser.authorize(state="a b&c", request="e30.e30.")
     assert error_of(one) == "request_not_supported"
     other = browser.authorize(state="a b&c", request_uri="https://evil.example/r")
@@ -138,7 +138,7 @@ def test_8_request_objects_are_refused(browser: Browser) -> None:
 
 
 @pytest.mark.parametrize("scope", ["openid", "notify.inbox"])
-def test_9_prompt_none_never_shows_a_page(browser: Browser, scope: str) -> None:
+def test_security_9_prompt_none_never_shows_a_page(browser: Browser, scope: str) -> None:
     refused = browser.authorize(prompt="none", state="a b&c", scope=scope)
     assert error_of(refused) == "login_required"
     direct = browser.get(
@@ -153,7 +153,7 @@ def test_9_prompt_none_never_shows_a_page(browser: Browser, scope: str) -> None:
 
 
 @pytest.mark.parametrize("asked", [{"prompt": "login"}, {"max_age": "60"}, {"max_age": "0"}])
-def test_9_asking_for_a_fresh_sign_in_moves_its_time(
+def test_security_9_asking_for_a_fresh_sign_in_moves_its_time(
     browser: Browser, program: Program, asked: dict[str, str]
 ) -> None:
     browser.sign_in()
@@ -165,14 +165,16 @@ def test_9_asking_for_a_fresh_sign_in_moves_its_time(
     assert claims["auth_time"] == int(browser.clock.now().timestamp())
 
 
-def test_9_an_assurance_that_is_not_reached_is_never_claimed(
+def test_security_9_an_assurance_that_is_not_reached_is_never_claimed(
     browser: Browser, program: Program
 ) -> None:
     code = browser.get_code(acr_values="high")
     assert browser.claims(program.redeem(code).json["id_token"])["acr"] == "substantial"
 
 
-def test_10_a_post_is_an_authorization_request_and_redirects_by_303(browser: Browser) -> None:
+def test_security_10_a_post_is_an_authorization_request_and_redirects_by_303(
+    browser: Browser,
+) -> None:
     page = browser.client.post(
         "/identity/authorize",
         data=authorization(),

@@ -21,7 +21,9 @@ def userinfo(program: Program, token: str) -> int:
     return program.call("GET", "/identity/userinfo", headers=bearer(token)).status_code
 
 
-def test_11_a_code_lives_a_minute(browser: Browser, program: Program, clock: FakeClock) -> None:
+def test_security_11_a_code_lives_a_minute(
+    browser: Browser, program: Program, clock: FakeClock
+) -> None:
     browser.sign_in()
     in_time, late = browser.get_code(), browser.get_code()
     clock.advance(seconds=59)
@@ -31,7 +33,7 @@ def test_11_a_code_lives_a_minute(browser: Browser, program: Program, clock: Fak
 
 
 @pytest.mark.parametrize("seconds", [0, 31])
-def test_11_a_second_use_of_a_code_revokes_all_that_came_from_it(
+def test_security_11_a_second_use_of_a_code_revokes_all_that_came_from_it(
     browser: Browser, program: Program, clock: FakeClock, seconds: int
 ) -> None:
     code = browser.get_code()
@@ -47,7 +49,9 @@ def test_11_a_second_use_of_a_code_revokes_all_that_came_from_it(
     ]
 
 
-def test_12_a_code_is_bound_to_its_client_and_address(browser: Browser, program: Program) -> None:
+def test_security_12_a_code_is_bound_to_its_client_and_address(
+    browser: Browser, program: Program
+) -> None:
     code = browser.get_code()
     for other in ("fisheries", "operator"):
         refused = program.redeem(code, client=other)
@@ -59,7 +63,7 @@ def test_12_a_code_is_bound_to_its_client_and_address(browser: Browser, program:
     assert absent.json["error"] == "invalid_grant"
 
 
-def test_13_a_refresh_token_works_once_and_its_successor_goes_on(
+def test_security_13_a_refresh_token_works_once_and_its_successor_goes_on(
     browser: Browser, program: Program, clock: FakeClock
 ) -> None:
     first = program.redeem(browser.get_code()).json["refresh_token"]
@@ -71,7 +75,7 @@ def test_13_a_refresh_token_works_once_and_its_successor_goes_on(
     assert third.json["scope"] == "exchanges.own"
 
 
-def test_13_a_lost_answer_can_be_asked_for_again(
+def test_security_13_a_lost_answer_can_be_asked_for_again(
     browser: Browser, program: Program, clock: FakeClock
 ) -> None:
     first = program.redeem(browser.get_code()).json["refresh_token"]
@@ -83,7 +87,7 @@ def test_13_a_lost_answer_can_be_asked_for_again(
 
 
 @pytest.mark.parametrize(("seconds", "successor_used"), [(30, False), (1, True)])
-def test_13_reuse_kills_the_family(
+def test_security_13_reuse_kills_the_family(
     browser: Browser,
     program: Program,
     clock: FakeClock,
@@ -102,7 +106,7 @@ def test_13_reuse_kills_the_family(
     assert program.feed()["events"][-1]["kind"] == "grant-revoked"
 
 
-def test_13_a_refresh_cannot_grow_and_a_wrong_one_takes_nothing(
+def test_security_13_a_refresh_cannot_grow_and_a_wrong_one_takes_nothing(
     browser: Browser, program: Program
 ) -> None:
     browser.sign_in()
@@ -116,7 +120,7 @@ def test_13_a_refresh_cannot_grow_and_a_wrong_one_takes_nothing(
     assert narrow.json["scope"] == "openid"
 
 
-def test_13_a_refresh_ends_with_the_grant(
+def test_security_13_a_refresh_ends_with_the_grant(
     browser: Browser, program: Program, clock: FakeClock
 ) -> None:
     token = program.redeem(browser.get_code()).json["refresh_token"]
@@ -159,7 +163,7 @@ def test_resources_named_at_sign_in_bound_the_tokens(browser: Browser, program: 
         ("/identity/token", {"grant_type": "client_credentials", "scope": "ދިވެހި"}, {}),
     ],
 )
-def test_14_other_ways_to_ask_are_refused(
+def test_security_14_other_ways_to_ask_are_refused(
     program: Program, path: str, form: dict[str, Any], headers: dict[str, str]
 ) -> None:
     refused = program.call("POST", path, data=form, headers=basic("fisheries") | headers)
@@ -172,7 +176,7 @@ def test_14_other_ways_to_ask_are_refused(
     )
 
 
-def test_14_a_token_is_asked_for_by_a_form_that_is_posted(program: Program) -> None:
+def test_security_14_a_token_is_asked_for_by_a_form_that_is_posted(program: Program) -> None:
     assert program.call("GET", "/identity/token").status_code == 405
     as_json = program.call(
         "POST",
@@ -200,7 +204,7 @@ def test_14_a_token_is_asked_for_by_a_form_that_is_posted(program: Program) -> N
         "",
     ],
 )
-def test_16_unknown_clients_and_wrong_secrets_get_one_and_the_same_answer(
+def test_security_16_unknown_clients_and_wrong_secrets_get_one_and_the_same_answer(
     program: Program, header: str
 ) -> None:
     form = {"grant_type": "client_credentials", "resource": "urn:atoll:registers"}
@@ -213,7 +217,7 @@ def test_16_unknown_clients_and_wrong_secrets_get_one_and_the_same_answer(
     assert "Atoll-Caller" not in refused.headers
 
 
-def test_17_a_programs_token_never_passes_as_a_person(program: Program) -> None:
+def test_security_17_a_programs_token_never_passes_as_a_person(program: Program) -> None:
     token = program.own_token("fisheries", "identity")
     assert program.call("GET", "/identity/userinfo", headers=token).status_code == 403
     refused = program.token(
@@ -222,7 +226,7 @@ def test_17_a_programs_token_never_passes_as_a_person(program: Program) -> None:
     assert refused.json["error"] == "invalid_scope"
 
 
-def test_17_a_forged_person_scope_in_a_programs_token_is_refused(
+def test_security_17_a_forged_person_scope_in_a_programs_token_is_refused(
     app: Flask, program: Program, clock: FakeClock
 ) -> None:
     now = int(clock.now().timestamp())
@@ -232,7 +236,7 @@ def test_17_a_forged_person_scope_in_a_programs_token_is_refused(
     assert userinfo(program, token) == 403
 
 
-def test_18_an_access_token_has_one_audience_and_the_claims_of_the_wire(
+def test_security_18_an_access_token_has_one_audience_and_the_claims_of_the_wire(
     browser: Browser, program: Program, start_state: dict, app: Flask
 ) -> None:
     tokens = program.redeem(browser.get_code()).json
@@ -261,7 +265,7 @@ def test_18_an_access_token_has_one_audience_and_the_claims_of_the_wire(
         verifier.verify(own, "urn:atoll:notify")
 
 
-def test_18_id_tokens_and_access_tokens_are_not_mistaken(
+def test_security_18_id_tokens_and_access_tokens_are_not_mistaken(
     browser: Browser, program: Program
 ) -> None:
     tokens = program.redeem(browser.get_code()).json

@@ -8,10 +8,18 @@ import logging
 
 import jwt
 import pytest
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    PublicFormat,
+    load_pem_private_key,
+)
 from flask import Flask
+from sqlalchemy import select
 
-from services.identity.protocol.keys import SigningKey
+from servicekit.database import Database
+from services.identity.domain.jwk import thumbprint
+from services.identity.storage.protocol_tables import StoredKey
 from tests.identity.callers import Browser, Program
 from tests.support.clock import FakeClock
 
@@ -49,7 +57,7 @@ def status(program: Program, token: str) -> int:
         {"x5u": "https://evil.example/x5u", "kid": "x"},
     ],
 )
-def test_19_a_token_with_a_changed_header_is_refused(
+def test_security_19_a_token_with_a_changed_header_is_refused(
     browser: Browser, program: Program, changes: dict
 ) -> None:
     good = program.redeem(browser.get_code()).json["access_token"]
@@ -60,7 +68,7 @@ def test_19_a_token_with_a_changed_header_is_refused(
     assert status(program, f"{encode(changed)}.{payload}.") == 401
 
 
-def test_19_a_token_in_another_form_is_refused(browser: Browser, program: Program) -> None:
+def test_security_19_a_token_in_another_form_is_refused(browser: Browser, program: Program) -> None:
     good = program.redeem(browser.get_code()).json["access_token"]
     header, payload, signature = good.split(".")
     serialised = json.dumps({"payload": payload, "protected": header, "signature": signature})
@@ -68,19 +76,19 @@ def test_19_a_token_in_another_form_is_refused(browser: Browser, program: Progra
         assert status(program, other) == 401
 
 
-def test_19_the_public_key_is_no_secret_for_hs256(app: Flask, program: Program) -> None:
-    key = app.extensions["identity"].keys
-    jwk = key.jwks()["keys"][0]
+def test_security_19_the_public_key_is_no_secret_for_hs256(app: Flask, program: Program) -> None:
+    ring = app.extensions["identity"].keys
+    (jwk,) = [key for key in ring.jwks()["keys"] if key["kid"] == ring.active_kid()]
     public = jwt.PyJWK(jwk).key.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
     claims = {"iss": "http://localhost:8000/identity", "sub": "a" * 22, "client_id": "portal"}
     claims |= {"aud": "urn:atoll:identity", "scope": "openid", "jti": "1", "iat": 0, "exp": 2**40}
-    signed = f"{encode({'alg': 'HS256', 'typ': 'at+jwt', 'kid': key.kid})}.{encode(claims)}"
+    signed = f"{encode({'alg': 'HS256', 'typ': 'at+jwt', 'kid': jwk['kid']})}.{encode(claims)}"
     for secret in (public, json.dumps(jwk).encode()):
         signature = hmac.new(secret, signed.encode(), hashlib.sha256).digest()
         assert status(program, f"{signed}.{encode(signature)}") == 401
 
 
-def test_23_a_token_expires_with_five_seconds_of_leeway(
+def test_security_23_a_token_expires_with_five_seconds_of_leeway(
     browser: Browser, program: Program, clock: FakeClock
 ) -> None:
     token = program.redeem(browser.get_code()).json["access_token"]
@@ -90,17 +98,38 @@ def test_23_a_token_expires_with_five_seconds_of_leeway(
     assert status(program, token) == 401
 
 
-def test_24_the_key_set_has_no_private_member(
+def test_security_24_the_key_set_has_no_private_member(
     app: Flask, program: Program, signing_key: str
 ) -> None:
     answer = program.call("GET", "/identity/jwks")
     assert answer.headers["Cache-Control"] == "public, max-age=300"
-    (key,) = answer.json["keys"]
-    assert set(key) == {"kty", "crv", "x", "y", "kid", "alg", "use"}
-    assert key["kid"] == SigningKey(signing_key).kid
+    of_every_key = {"kty", "kid", "alg", "use"}
+    members = {"ES256": {"crv", "x", "y"}, "RS256": {"n", "e"}}
+    assert sorted(key["alg"] for key in answer.json["keys"]) == ["ES256"] * 2 + ["RS256"] * 2
+    for key in answer.json["keys"]:
+        assert set(key) == of_every_key | members[key["alg"]]
+        assert key["kid"] == thumbprint(key)
+    public = load_pem_private_key(signing_key.encode(), None).public_key()
+    given = jwt.algorithms.ECAlgorithm.to_jwk(public, as_dict=True)
+    assert app.extensions["identity"].keys.active_kid() == thumbprint(given)
 
 
-def test_24_secrets_are_not_shown_or_logged(
+def test_security_24_private_keys_are_sealed_where_they_are_kept(
+    app: Flask, file_database: Database
+) -> None:
+    with file_database.snapshot() as session:
+        rows = session.scalars(select(StoredKey)).all()
+    assert len(rows) == 4
+    vault = app.extensions["identity"].vault
+    for row in rows:
+        assert b"PRIVATE" not in row.sealed
+        assert "PRIVATE KEY" in vault.open(row.sealed, row.kid)
+        assert "d" not in row.jwk
+        with pytest.raises(InvalidTag):
+            vault.open(row.sealed, "of another key")
+
+
+def test_security_24_secrets_are_not_shown_or_logged(
     app: Flask, browser: Browser, program: Program, caplog: pytest.LogCaptureFixture
 ) -> None:
     settings = app.extensions["identity"].settings
