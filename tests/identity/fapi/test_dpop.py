@@ -1,6 +1,7 @@
 """DPoP at identity's own endpoints (statement 25) and the rules of the profile fapi2."""
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import jwt
@@ -68,6 +69,14 @@ def test_security_25_a_replayed_proof_is_refused_across_processes(
     another: Flask = create_app(settings, database=file_database, clock=clock)
     plain.program = Program(another)
     assert plain.post("token", form, proof).json["error"] == "invalid_dpop_proof"
+
+
+def test_security_25_one_proof_sent_eight_times_at_once_works_once(plain: Party) -> None:
+    form = {"grant_type": "client_credentials", "resource": "urn:atoll:registers"}
+    proof = plain.proof("token")
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(lambda _: plain.post("token", form, proof).status_code, range(8)))
+    assert sorted(answers) == [200] + [400] * 7
 
 
 def test_security_25_userinfo_wants_the_proof_of_a_bound_token(
