@@ -12,7 +12,20 @@ COMPLETE = "complete"
 
 def is_done(place: home.Home) -> bool:
     """Whether this home has all its secrets."""
+    return _is_complete(place) and not _missing(place)
+
+
+def _is_complete(place: home.Home) -> bool:
     return (place.secrets / "operator" / COMPLETE).is_file()
+
+
+def _missing(place: home.Home) -> list[tuple[str, str]]:
+    """Return the secrets that a platform made by an earlier version does not have yet."""
+    return [
+        (folder, name)
+        for folder, name in start_state.LATER
+        if not (place.secrets / folder / name).is_file()
+    ]
 
 
 def run(place: home.Home, postgres: str | None = None) -> bool:
@@ -23,6 +36,13 @@ def run(place: home.Home, postgres: str | None = None) -> bool:
     """
     if is_done(place):
         return False
+    if _is_complete(place):
+        with home.said_plainly(place.folder):
+            for folder, name in _missing(place):
+                home.write(
+                    place.secrets / folder / name, start_state.LATER[folder, name]().encode()
+                )
+        return True
     if any(place.data.glob("*.db")):
         raise Stop(
             f"{place.folder} holds databases but not all of their keys. Restore "

@@ -50,6 +50,19 @@ def test_setup_that_was_cut_short_is_finished_by_the_next(home: Home) -> None:
     assert (home.secrets / "portal" / "form-key").is_file()
 
 
+def test_a_platform_made_by_an_earlier_version_gets_the_later_keys(home: Home) -> None:
+    setup.run(home)
+    before = everything(home)
+    (home.secrets / "registers" / "log-key").unlink()
+    assert not setup.is_done(home)
+    assert setup.run(home)
+    after = everything(home)
+    assert before.keys() == after.keys()
+    changed = {name for name in before if before[name] != after[name]}
+    assert changed == {str(home.secrets / "registers" / "log-key")}
+    assert setup.is_done(home)
+
+
 def test_databases_without_their_keys_are_never_given_new_ones(home: Home) -> None:
     (home.data / "identity.db").write_bytes(b"")
     with pytest.raises(Stop, match="not all of their keys"):

@@ -27,7 +27,11 @@ PACKAGE = "services.registers"
 VECTORS = Path(__file__).parents[3] / "shared" / "reference" / "registers-vectors.json"
 
 
+LOG_KEY = "A" * 43 + "="  # 32 bytes of nothing
+
+
 def settings(url: str = "sqlite://", **given: str) -> Settings:
+    given = {"log_key": LOG_KEY} | given
     return Settings(database_url=url, gateway_key=GATEWAY_KEY, **given)
 
 

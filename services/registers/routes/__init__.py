@@ -8,7 +8,9 @@ from services.registers.routes import (
     answers,
     appending,
     exports,
+    extracts,
     loading,
+    log,
     proofs,
     reading,
     redirects,
@@ -23,5 +25,6 @@ def install(app: Flask, database: Database, clock: Clock) -> None:
     app.url_map.converters["key"] = answers.Key
     app.wsgi_app = answers.SuffixOff(app.wsgi_app)  # type: ignore[assignment,method-assign]
     app.url_map.merge_slashes = False
-    for module in (reading, version1, proofs, exports, redirects, appending, loading):
+    modules = (reading, version1, proofs, exports, redirects, appending, loading, log, extracts)
+    for module in modules:
         app.register_blueprint(module.blueprint)

@@ -43,6 +43,17 @@ def number_start() -> int | None:
     return int(text)
 
 
+def number_of(name: str, default: int, most: int = 10**18) -> int:
+    """Return a whole number of the query."""
+    text = request.args.get(name)
+    if text is None:
+        return default
+    if text != "0" and (NUMBER.fullmatch(text) is None or int(text) > most):
+        limits = "" if most == 10**18 else f" of {most} at most"
+        raise Malformed(f"{name} is a whole number{limits}.")
+    return int(text)
+
+
 def key_start() -> str | None:
     """Return the key that the page begins with."""
     text = request.args.get("start")

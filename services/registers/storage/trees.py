@@ -69,12 +69,16 @@ def lines(session: Session, register_id: int, first: int, last: int) -> Sequence
     return found
 
 
+def leaf_input(tree: Tree, line: Line) -> bytes:
+    """Return what the leaf of an entry is hashed from."""
+    if tree == "v1":
+        return leaves.v1(line.number, line.key, line.timestamp, line.item_hash)
+    return objecthash.entry_hash(line.number, line.key, forms.timestamp(line.timestamp), line.hash)
+
+
 def leaf(tree: Tree, line: Line) -> bytes:
     """Return the leaf hash of an entry."""
-    if tree == "v1":
-        return merkle.leaf_hash(leaves.v1(line.number, line.key, line.timestamp, line.item_hash))
-    written = forms.timestamp(line.timestamp)
-    return merkle.leaf_hash(objecthash.entry_hash(line.number, line.key, written, line.hash))
+    return merkle.leaf_hash(leaf_input(tree, line))
 
 
 def leaf_hashes(
