@@ -1,7 +1,7 @@
 """The tree over the exchange log: hashes, its head, signed checkpoints, and what was let go."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 from sqlalchemy import (
     BigInteger,
@@ -91,7 +91,7 @@ def grow_tree(
     """Append leaf hashes; the caller holds the log's lock and has just read the state."""
     grown, complete = merkle.grow(peaks, size, leaves)
     session.execute(
-        insert(LogHash),
+        insert(cast("Table", LogHash.__table__)),
         [
             {"level": level, "place": place, "hash": value}
             for (level, place), value in complete

@@ -1,5 +1,7 @@
 """Following identity's feed: what is learnt, and what happens when it breaks or starts anew."""
 
+import asyncio
+import dataclasses
 from pathlib import Path
 from typing import Any
 
@@ -133,7 +135,8 @@ async def test_revocations_deny_tokens() -> None:
         {"n": 4, "kind": "grant-revoked", "grant_id": "g-1"},
         {"n": 5, "kind": "token-revoked", "jti": "j-1", "expires_at": "2127-01-01T00:00:00Z"},
         {"n": 6, "kind": "token-revoked", "jti": "j-2", "expires_at": 1_000_000_000},
-        {"n": 7, "kind": "something-new", "x": 1},
+        {"n": 7, "kind": "key-withdrawn", "kid": "k-1"},
+        {"n": 8, "kind": "something-new", "x": 1},
     ]
     await feed.poll()
     assert feed.denies(token(client_id="gone"))
@@ -141,6 +144,8 @@ async def test_revocations_deny_tokens() -> None:
     assert feed.denies(token(grant_id="g-1"))
     assert not feed.denies(token(grant_id="g-2"))
     assert not feed.denies(token())
+    assert feed.denies(dataclasses.replace(token(), key_id="k-1"))
+    assert not feed.denies(dataclasses.replace(token(), key_id="k-2"))
     assert feed.denies(token(jti="j-1"))
     assert not feed.denies(token(jti="j-2"))  # long expired: nothing to remember
 
@@ -173,3 +178,20 @@ async def test_own_calls_are_told_from_forwarded_ones(tmp_path: Path) -> None:
         calls = [one for one in it.services["identity"].requests if one.path == "/identity/feed"]
         assert calls[0].header("Atoll-Caller") == "urn:atoll:gateway"
         assert calls[0].header("Atoll-Gateway-Key") == "k" * 64
+
+
+@in_loop
+async def test_however_many_want_to_catch_up_the_feed_is_read_for_all() -> None:
+    pages, clock = Pages(), [0.0]
+    feed = feed_of(pages, clock)
+    await feed.poll()
+    pages.asked.clear()
+    clock[0] = 1.0
+    pages.events = [consent(1)]
+    assert all(await asyncio.gather(*(feed.catch_up() for _ in range(50))))
+    assert "c-1" in feed.consents
+    assert len(pages.asked) <= 4
+    pages.fails_after = 0
+    clock[0] = 2.0
+    assert not await feed.catch_up()
+    assert feed.freshness() == {"age_s": 1.0, "fresh": True, "every_s": 1.0, "stale_after_s": 10}

@@ -16,7 +16,13 @@ from pathlib import Path
 import pytest
 
 from gateway import storage
+from gateway.exchanges.checkpoints import Checkpoints, signer_for
+from gateway.exchanges.seal import Seal
+from gateway.exchanges.verification import Verification
+from servicekit import merkle
+from servicekit.clock import SystemClock
 from servicekit.database import Database
+from servicekit.note import Checkpoint, read_note
 from tests.gateway.harness import LOG_KEY, SERVICES
 
 pytestmark = pytest.mark.process
@@ -65,7 +71,9 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def start(folder: Path, upstream: int, port: int, workers: int = 1) -> subprocess.Popen[bytes]:
+def start(
+    folder: Path, upstream: int, port: int, workers: int = 1, *, own_group: bool = False
+) -> subprocess.Popen[bytes]:
     environ = os.environ | {
         "ATOLL_GATEWAY_URL": f"http://localhost:{port}",
         "GATEWAY_UPSTREAMS": ",".join(f"{name}=http://127.0.0.1:{upstream}" for name in SERVICES),
@@ -77,7 +85,7 @@ def start(folder: Path, upstream: int, port: int, workers: int = 1) -> subproces
     process = subprocess.Popen(
         [sys.executable, "-m", "servicekit.serve", "gateway", "--port", str(port),
          "--workers", str(workers), "--interface", "asgi"],
-        env=environ, stdout=subprocess.DEVNULL,
+        env=environ, stdout=subprocess.DEVNULL, start_new_session=own_group,
     )  # fmt: skip
     end = time.monotonic() + 20
     while True:
@@ -219,3 +227,35 @@ def test_a_terminated_gateway_writes_what_it_holds(tmp_path: Path, upstream: int
     with database.snapshot() as session:
         assert len(storage.list_exchanges(session, limit=100)) == 30
     database.dispose()
+
+
+@pytest.mark.parametrize("round_", range(3))
+def test_a_killed_gateway_leaves_a_log_that_fits_its_heads(
+    tmp_path: Path, upstream: int, round_: int
+) -> None:
+    port = free_port()
+    process = start(tmp_path, upstream, port, own_group=True)
+    try:
+        heads = []
+        for n in range(40 + 17 * round_):
+            assert b" 200 " in ask(port, b"GET /registers HTTP/1.1\r\nHost: x\r\n\r\n")
+            if n % 13 == 0:
+                said = ask(port, b"GET /exchanges/checkpoint HTTP/1.1\r\nHost: x\r\n\r\n")
+                heads.append(said.partition(b"\r\n\r\n")[2].decode())
+    finally:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait(15)
+    database, seal = Database(f"sqlite:///{tmp_path / 'gateway.db'}"), Seal(b"l" * 32)
+    checkpoints = Checkpoints(
+        database, signer_for("http://localhost:8000", "", b"l" * 32), SystemClock()
+    )
+    text, head = checkpoints.to_check_against()
+    with database.snapshot() as session:
+        report = Verification(session, seal, checkpoints).of_all(head)
+        read = storage.read_hashes(session, head.size)
+        assert report.fault is None
+        assert report.entries == head.size == storage.last_number(session)
+        for old in (Checkpoint.parse(read_note(one).text) for one in heads):
+            assert old.root == merkle.root_at(old.size, read), "what was signed is still there"
+    database.dispose()
+    assert text
