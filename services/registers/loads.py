@@ -56,11 +56,20 @@ class _NotPublished(Exception):
 def plan(
     database: Database, file: BinaryIO, asked: str | None, *, relaxed: bool | None = None
 ) -> Plan:
-    """Find out what an RSF file is for; raises FileRefused.
+    """Find out what an RSF file is for; raises FileRefused, or rsf.Faulty where a line explains it.
 
     asked: the register to load into; the file says it otherwise. relaxed: None takes the log of a
     new register as it was published, up to the last root that the file asserts.
     """
+    try:
+        return _plan(database, file, asked, relaxed)
+    except FileRefused:
+        for _ in rsf.parse(rsf.lines_of(file)):
+            pass  # a faulty line says more than what the file lacks because of it
+        raise
+
+
+def _plan(database: Database, file: BinaryIO, asked: str | None, relaxed: bool | None) -> Plan:
     look = outline.look(rsf.lines_of(file), rsf.lines_of(file))
     try:
         declared = declarations.read(look.declared)
@@ -68,7 +77,6 @@ def plan(
         raise FileRefused(f"{fault} Nothing was loaded.") from None
     name = asked or declared.id
     if name is None:
-        _find_faults(file)
         raise FileRefused(
             "The file does not say which register it is of: it has no system entry register:… or "
             "name. Name the register."
@@ -81,7 +89,6 @@ def plan(
     if found is None:
         fields = declared.fields
         if not fields:
-            _find_faults(file)
             raise FileRefused(
                 f"There is no register {name}, and the file declares no fields (field:…) to "
                 "create it with."
@@ -136,7 +143,7 @@ def load_rsf(
             done.append(loading.create_and_load(database, columns, counted, **options))
     except _NotPublished:
         done.append(Loaded(0, counted.user, counted.items, counted.system, b"", b""))
-    return Result(what.register, not what.exists, done[0])
+    return Result(what.register, not what.exists and not dry_run, done[0])
 
 
 def check_csv(
@@ -236,12 +243,6 @@ class _Counted:
                 self.system += command.log == "system"
                 self.user += command.log == "user"
             yield command
-
-
-def _find_faults(file: BinaryIO) -> None:
-    """Read a file that names no register to its end, in case a faulty line is the reason."""
-    for _ in rsf.parse(rsf.lines_of(file)):
-        pass
 
 
 def _item_of(content: str) -> dict[str, Any]:

@@ -60,7 +60,7 @@ class Asked:
 def check(register: RowMapping, given: Mapping[str, Any], pointer: str = "/item") -> Item:
     """Return an item in canonical form; raises Invalid with an error for each faulty field."""
     try:
-        return items.read_item(register["name"], heads.fields_of(register), given, pointer)
+        return items.read_item(heads.key_field(register), heads.fields_of(register), given, pointer)
     except items.Faulty as faulty:
         raise Invalid(
             "Nothing was appended: some fields break a rule; see errors.", errors=faulty.faults

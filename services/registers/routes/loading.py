@@ -119,7 +119,12 @@ def load_csv(register: str) -> Response:
     file, now = _body(CSV_TYPES), _now()
     kept = database()
     if dry_run:
-        return Response(_checked(loads.check_csv(kept, file, register, mapped)), content_type=JSON)
+
+        def checked() -> Iterator[dict[str, object]]:
+            with file:
+                yield from loads.check_csv(kept, file, register, mapped)
+
+        return Response(_checked(checked()), content_type=JSON)
 
     def task(progress: Progress) -> Result:
         with file:
@@ -247,7 +252,7 @@ def _told(result: Result, *, dry_run: bool) -> dict[str, Any]:
     loaded = result.loaded
     told: dict[str, Any] = {
         "register": result.register,
-        "created": result.created and not dry_run,
+        "created": result.created,
         "dry-run": dry_run,
         "entries": loaded.entries,
         "system-entries": loaded.system_entries,

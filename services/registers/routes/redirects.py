@@ -34,11 +34,15 @@ def home_v1(register: str) -> Response:
 @blueprint.get("/<register>/v1/record/<key:key>")
 @public
 def old_record(register: str, key: str) -> Response:
-    """Lead from ``record`` to ``records``; so for its entries."""
-    key, slash, rest = key.partition("/entries")
-    if slash and not rest:
-        return _moved(register, "v1", "records", key, "entries")
-    return _moved(register, "v1", "records", key + slash + rest)
+    """Lead from ``record`` to ``records``."""
+    return _moved(register, "v1", "records", key)
+
+
+@blueprint.get("/<register>/v1/record/<key:key>/entries")
+@public
+def old_record_entries(register: str, key: str) -> Response:
+    """Lead from a record's entries under ``record`` to those under ``records``."""
+    return _moved(register, "v1", "records", key, "entries")
 
 
 @blueprint.get("/<register>/v1/<path:rest>")
