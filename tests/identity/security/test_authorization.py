@@ -3,9 +3,11 @@
 from urllib.parse import urlsplit
 
 import pytest
+from flask import Flask
 from werkzeug.test import TestResponse
 
 from tests.identity.callers import REDIRECT_URI, Browser, Program, authorization, query_of
+from tests.identity.clients import add_client, redeem
 
 ISSUER = "http://localhost:8000/identity"
 
@@ -82,6 +84,64 @@ def test_security_3_a_parameter_sent_twice_is_refused(browser: Browser, name: st
 def test_security_4_other_response_types_are_refused(browser: Browser, kind: str) -> None:
     response = browser.authorize(response_type=kind, state="a b&c")
     assert error_of(response) == "unsupported_response_type"
+
+
+NATIVE = "http://127.0.0.1/callback"
+
+
+@pytest.mark.parametrize(
+    ("address", "is_good"),
+    [
+        (NATIVE, True),
+        ("http://127.0.0.1:49152/callback", True),
+        ("http://[::1]:7/callback", True),
+        ("http://127.0.0.1:49152/callback/more", False),
+        ("http://127.0.0.1:49152/", False),
+        ("http://127.0.0.1:49152/callback?x=1", False),
+        ("http://127.0.0.1:49152/callback#x", False),
+        ("http://127.0.0.1:999999/callback", False),
+        ("http://localhost:49152/callback", False),
+        ("http://127.0.0.2:49152/callback", False),
+        ("https://127.0.0.1:49152/callback", False),
+        ("http://127.0.0.1@evil.example:80/callback", False),
+        ("http://127.0.0.1:80@evil.example/callback", False),
+        ("com.example.app:/callback", False),
+    ],
+)
+def test_security_2_a_native_apps_loopback_address_varies_in_its_port_alone(
+    app: Flask, browser: Browser, address: str, is_good: bool
+) -> None:
+    addresses = [NATIVE, "http://[::1]:1/callback"]
+    kind = {"auth_method": "none", "secret_hash": None, "redirect_uris": addresses}
+    add_client(app, "native", application_type="native", **kind)
+    add_client(app, "web", **kind)
+    browser.sign_in()
+    asked = {"scope": "openid", "redirect_uri": address}
+    answer = browser.authorize(client_id="native", **asked)
+    assert answer.status_code == (303 if is_good else 400)
+    if is_good:
+        assert answer.headers["Location"].startswith(f"{address}?code=")
+    if address not in addresses:
+        assert browser.authorize(client_id="web", **asked).status_code == 400
+
+
+def test_security_2_a_code_is_redeemed_at_the_very_port_it_was_sent_to(
+    app: Flask, browser: Browser, program: Program
+) -> None:
+    add_client(
+        app,
+        "native",
+        application_type="native",
+        auth_method="none",
+        secret_hash=None,
+        redirect_uris=[NATIVE],
+    )
+    browser.sign_in()
+    sent = "http://127.0.0.1:49152/callback"
+    for given, status in ((sent, 200), ("http://127.0.0.1:49153/callback", 400), (NATIVE, 400)):
+        page = browser.authorize(client_id="native", scope="openid", redirect_uri=sent)
+        code = query_of(page)["code"]
+        assert redeem(program, "native", code, redirect_uri=given).status_code == status
 
 
 @pytest.mark.parametrize("mode", ["fragment", "form_post", "x"])
@@ -170,6 +230,38 @@ def test_security_9_an_assurance_that_is_not_reached_is_never_claimed(
 ) -> None:
     code = browser.get_code(acr_values="high")
     assert browser.claims(program.redeem(code).json["id_token"])["acr"] == "substantial"
+
+
+def test_security_9_a_weaker_sign_in_is_made_stronger_or_said_to_be_weaker(
+    app: Flask, browser: Browser, program: Program
+) -> None:
+    browser.sign_in()
+    silent = browser.authorize(prompt="none", acr_values="high", state="a b&c")
+    assert error_of(silent) == "unmet_authentication_requirements"
+    assert "code" in query_of(browser.authorize(prompt="none", acr_values="low"))
+    assert "code" in query_of(browser.authorize(prompt="none", acr_values="high substantial"))
+    assert "code" in query_of(browser.authorize(prompt="none", acr_values="urn:unknown"))
+    asked = browser.authorize(acr_values="high")
+    assert urlsplit(asked.headers["Location"]).path == "/identity/sign-in"
+    browser.clock.advance(seconds=31)
+    code = query_of(browser.sign_in("aishath", asked.headers["Location"]))["code"]
+    tokens = program.redeem(code).json
+    for token in (tokens["id_token"], tokens["access_token"]):
+        assert browser.claims(token)["acr"] == "substantial"
+
+
+@pytest.mark.parametrize("prompt", ["select_account", "login", "login consent"])
+def test_security_9_who_may_be_another_person_is_asked(browser: Browser, prompt: str) -> None:
+    browser.sign_in()
+    page = browser.authorize(prompt=prompt)
+    assert urlsplit(page.headers["Location"]).path == "/identity/sign-in"
+    browser.clock.advance(seconds=31)
+    assert "code" in query_of(browser.sign_in("ibrahim", page.headers["Location"]))
+
+
+@pytest.mark.parametrize("prompt", ["none login", "create", "x", "none none"])
+def test_security_9_a_prompt_that_makes_no_sense_is_refused(browser: Browser, prompt: str) -> None:
+    assert error_of(browser.authorize(prompt=prompt, state="a b&c")) == "invalid_request"
 
 
 def test_security_10_a_post_is_an_authorization_request_and_redirects_by_303(
