@@ -4,7 +4,6 @@ import re
 from collections.abc import Iterable
 from urllib.parse import urlencode, urlsplit, urlunsplit
 
-
 _LOOPBACK = re.compile(r"(http://(?:127\.0\.0\.1|\[::1\]))(?::[0-9]{1,5})?(/[^#\s]*)?")
 
 
