@@ -8,7 +8,7 @@ from services.notify import phones
 from services.notify.domain.countries import COUNTRIES
 from services.notify.domain.phone import InvalidPhone, Phone
 
-MALDIVES = COUNTRIES["MV"]
+MALDIVES, BRITAIN = COUNTRIES["MV"], COUNTRIES["GB"]
 
 
 @pytest.mark.parametrize(
@@ -71,3 +71,30 @@ def test_any_text_is_a_number_or_told_why_not(text: str) -> None:
 def test_normalising_twice_changes_nothing(digits: str) -> None:
     once = phones.parse(digits, MALDIVES)
     assert phones.parse(f"+{once.digits}", MALDIVES) == once
+
+
+@pytest.mark.parametrize(
+    ("text", "phone"),
+    [
+        ("07700 900003", Phone("447700900003", is_international=False)),
+        ("+44 (0)7123 123123", Phone("447123123123", is_international=False)),
+        ("447123123123", Phone("447123123123", is_international=False)),
+        ("020 7946 0958", Phone("442079460958", is_international=False, is_landline=True)),
+        ("+960 7000101", Phone("9607000101", is_international=True)),
+        ("00960 7000101", Phone("9607000101", is_international=True)),
+    ],
+)
+def test_britain_is_a_home_country_too(text: str, phone: Phone) -> None:
+    assert phones.parse(text, BRITAIN) == phone
+
+
+def test_a_landline_at_home_is_told_apart() -> None:
+    assert phones.parse("3300101", MALDIVES).is_landline
+    assert not phones.parse("7000101", MALDIVES).is_landline
+
+
+@pytest.mark.parametrize(
+    ("text", "sender"), [("07123123123", "447123123123"), ("DEMO", "DEMO"), ("40604", "40604")]
+)
+def test_a_sender_that_is_a_number_is_normalised(text: str, sender: str) -> None:
+    assert phones.normalised_sender(text, BRITAIN) == sender

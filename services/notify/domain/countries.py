@@ -32,9 +32,10 @@ class Country:
 _ATOLLS = (
     r"Haa Alifu?|Haa Dhaalu|Shaviyani|Noonu|Raa|Baa|Lhaviyani|Kaafu|Alifu? Alifu?|Alifu? Dhaalu?|"
     r"Vaavu|Meemu|Faafu|Dhaalu|Thaa|Laamu|Gaafu Alifu?|Gaafu Dhaalu|Gnaviyani|Fuvahmulah|Seenu|"
-    r"Addu|Male['’]?|Malé|Hulhumale['’]?|Hulhumalé|Villimale['’]?|Villimalé|"
-    r"HA|HDh|Sh|N|R|B|Lh|K|AA|ADh|V|M|F|Dh|Th|L|GA|GDh|Gn|S"
+    r"Addu|Male|Malé|Hulhumale|Hulhumalé|Villimale|Villimalé"
 )
+# the usual short form, in front of the island: K. Thulusdhoo
+_ATOLL_CODES = r"HA|HDh|Sh|N|R|B|Lh|K|AA|ADh|V|M|F|Dh|Th|L|GA|GDh|Gn|S"
 
 COUNTRIES = {
     "MV": Country(
@@ -48,7 +49,7 @@ COUNTRIES = {
         not_local="Must name a real Maldivian island and atoll",
         not_anywhere="Last line of address must name a Maldivian island and atoll or be another "
         "country",
-        places=re.compile(rf"(?<![\w]){_ATOLLS}".replace("|", r"(?!\w)|(?<!\w)") + r"(?!\w)", re.I),
+        places=re.compile(rf"(?i:\b(?:{_ATOLLS})\b)|\b(?:{_ATOLL_CODES})\. ?\w{{3,}}"),
     ),
     "GB": Country(
         code="GB",
