@@ -86,12 +86,13 @@ class Caller:
         body: bytes,
         path: str,
         kind: str = "application/uk-gov-rsf",
-        role: str = "registers:operator",
+        role: str | None = None,
         accept: str = "*/*",
     ) -> TestResponse:
-        """Send a file to load, as the operator unless another role is named."""
+        """Send a file to load, as the operator unless a custodian's role is named."""
         every = {"Atoll-Gateway-Key": GATEWAY_KEY, "Content-Type": kind, "Accept": accept}
-        return self.client.post(path, data=body, headers={**every, **self.token(role=role)})
+        token = self.token(role=role) if role else self.token("platform.operate", "none")
+        return self.client.post(path, data=body, headers={**every, **token})
 
     def send(
         self,

@@ -26,7 +26,7 @@ blueprint = Blueprint("loading", __name__, url_prefix="/registers")
 logger = logging.getLogger("registers.loading")
 
 MAX_BODY_BYTES = 8 * 1024**3
-OPERATOR = "registers:operator"
+OPERATOR = "platform.operate"
 RSF_TYPES = (
     rsf.MEDIA_TYPE,
     "application/vnd.rsf",
@@ -42,7 +42,7 @@ _CHUNK = 256 * 1024
 
 @blueprint.post("/<register>/load-rsf")
 @blueprint.post("/<register>/v1/load-rsf", endpoint="load_rsf_v1")
-@scope("registers.append")
+@scope("registers.append", OPERATOR)
 def load_rsf(register: str) -> Response:
     """Append what an RSF file says to a register, all of it or nothing."""
     with database().snapshot() as session:
@@ -82,7 +82,7 @@ def load_rsf(register: str) -> Response:
 
 
 @blueprint.post("/load")
-@scope("registers.append")
+@scope("registers.append", OPERATOR)
 def load_any() -> Response:
     """Load an RSF file into the register it names; create that when it is not there."""
     answers.check_query("register", "relaxed", "dry-run")
@@ -108,7 +108,7 @@ def load_any() -> Response:
 
 
 @blueprint.post("/<register>/load-csv")
-@scope("registers.append")
+@scope("registers.append", OPERATOR)
 def load_csv(register: str) -> Response:
     """Append the rows of a CSV file that change their records, or check them all."""
     answers.check_query("dry-run", "map")
@@ -134,11 +134,11 @@ def load_csv(register: str) -> Response:
 
 
 def _check_role(register: str) -> None:
-    roles = access.token().roles
-    if f"registers:custodian:{register}" not in roles and OPERATOR not in roles:
+    token = access.token()
+    if f"registers:custodian:{register}" not in token.roles and OPERATOR not in token.scopes:
         raise NotCustodian(
             f"Only the custodian of {register} or the operator loads files into it. Your token has "
-            f"neither the role registers:custodian:{register} nor {OPERATOR}."
+            f"neither the role registers:custodian:{register} nor the scope {OPERATOR}."
         )
 
 
