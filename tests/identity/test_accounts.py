@@ -12,9 +12,12 @@ from werkzeug.test import TestResponse
 
 from servicekit.database import Database
 from servicekit.problems import Unavailable
+from services.identity.domain.sign_in import NETWORK_FREE_FAILURES
+from services.identity.domain.visitors import visitor
 from services.identity.passwords import AT_ONCE, WAITING, Passwords, hash_password
 from services.identity.storage import sessions
 from tests.identity.callers import Browser, Program
+from tests.identity.citizens import new_codes
 from tests.support.clock import FakeClock
 
 
@@ -65,6 +68,91 @@ def test_32_the_wait_grows_but_never_becomes_a_lock(
         clock.advance(seconds=31)
         assert browser.sign_in(person).status_code == 303  # the right password still opens
         assert browser.sign_in(person, password="wrong").status_code == 422  # counted anew
+
+
+def guess(browser: Browser, clock: FakeClock, times: int, person: str = "aishath") -> None:
+    """Guess passwords as fast as the account lets anybody."""
+    for _ in range(times):
+        while (answer := browser.sign_in(person, password="wrong")).status_code == 429:
+            clock.advance(seconds=int(answer.headers["Retry-After"]))
+        assert answer.status_code == 422
+
+
+def test_32_a_known_device_is_not_delayed_by_strangers(
+    app: Flask, browser: Browser, start_state: dict, clock: FakeClock
+) -> None:
+    browser.sign_in()
+    clock.advance(seconds=31)
+    stranger = Browser(app, start_state, clock)
+    guess(stranger, clock, 10)
+    assert stranger.sign_in(password="wrong").status_code == 429
+    assert browser.sign_in().status_code == 303
+    assert stranger.sign_in(password="wrong").status_code == 429, "her success helps no stranger"
+
+
+def test_32_a_known_device_is_known_for_its_own_person_alone(
+    app: Flask, browser: Browser, start_state: dict, clock: FakeClock
+) -> None:
+    browser.sign_in("ibrahim")
+    guess(browser, clock, 4)
+    assert browser.sign_in(password="wrong").status_code == 429
+
+
+def test_32_a_known_device_waits_for_its_own_failures(browser: Browser, clock: FakeClock) -> None:
+    browser.sign_in()
+    guess(browser, clock, 3)
+    assert browser.sign_in(password="wrong").status_code == 429
+
+
+def test_32_the_device_cookie_is_forgotten_when_factors_change(
+    app: Flask, browser: Browser, start_state: dict, clock: FakeClock
+) -> None:
+    browser.sign_in()
+    new_codes(browser)
+    clock.advance(seconds=31)
+    guess(Browser(app, start_state, clock), clock, 4)
+    assert browser.sign_in().status_code == 429
+
+
+def from_network(browser: Browser, address: str) -> Browser:
+    browser.client.environ_base["HTTP_X_FORWARDED_FOR"] = address
+    return browser
+
+
+def test_32_one_network_cannot_try_many_accounts_without_end(
+    app: Flask, browser: Browser, start_state: dict, clock: FakeClock
+) -> None:
+    robber = from_network(Browser(app, start_state, clock), "203.0.113.7")
+    waits = []
+    for number in range(NETWORK_FREE_FAILURES + 6):
+        while (answer := robber.sign_in(f"name{number}", password="x")).status_code == 429:
+            waits.append(int(answer.headers["Retry-After"]))
+            clock.advance(seconds=waits[-1])
+    assert waits == [1, 2, 4, 8, 10, 10]
+    assert robber.sign_in("aishath").status_code == 429
+    assert from_network(browser, "198.51.100.9").sign_in().status_code == 303  # others go on
+
+
+def test_32_a_success_takes_back_its_own_count_of_the_network_and_no_more(
+    app: Flask, start_state: dict, clock: FakeClock
+) -> None:
+    robber = from_network(Browser(app, start_state, clock), "203.0.113.7")
+    for number in range(NETWORK_FREE_FAILURES - 2):
+        robber.sign_in(f"name{number}", password="x")
+    assert robber.sign_in("ibrahim").status_code == 303  # an account of the robber's own
+    robber.client.delete_cookie("atoll_device", domain="localhost")
+    for number in range(2):
+        assert robber.sign_in(f"other{number}", password="x").status_code == 422
+    assert robber.sign_in("another", password="x").status_code == 429
+
+
+def test_32_addresses_of_one_household_are_one_network() -> None:
+    assert visitor("", "2001:db8::1").key == visitor("", "2001:db8::ffff:2").key
+    assert visitor("", "2001:db8::1").key != visitor("", "2001:db8:0:1::1").key
+    assert visitor("", "::ffff:203.0.113.7").key == visitor("", "203.0.113.7").key
+    assert visitor("", "203.0.113.7").key != visitor("", "203.0.113.8").key
+    assert visitor("", "garbage, 1").network == ""
+    assert visitor("", "::1").network == visitor("", "127.0.0.2").network == "local"
 
 
 def test_32_failures_are_forgotten_after_half_an_hour(browser: Browser, clock: FakeClock) -> None:
@@ -159,6 +247,27 @@ def test_36_passwords_are_hashed_at_owasps_cost(
     cheap_hashes: Callable[[], PasswordHasher],
 ) -> None:
     assert cheap_hashes().hash("x").startswith("$argon2id$v=19$m=19456,t=2,p=1$")
+
+
+def test_35_new_passwords_wait_for_their_turn_too(
+    app: Flask, browser: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    passwords = app.extensions["identity"].passwords
+    page = browser.get("/identity/register")
+    form = {"form_token": browser.form_token(page), "name": "Ali", "username": "ali"}
+    turns = [passwords.turn() for _ in range(AT_ONCE + WAITING)]
+    for turn in turns:
+        turn.__enter__()
+    refused = browser.post("/identity/register", form | {"password": "three wet coconuts"})
+    for turn in turns:
+        turn.__exit__(None, None, None)
+    assert refused.status_code == 503
+
+
+def test_36_a_password_may_be_typed_in_two_ways() -> None:
+    passwords = Passwords()
+    assert passwords.matches("ﬁsh and Å chips", passwords.hash("fish and Å chips"))
+    assert not passwords.matches("fish and A chips", passwords.hash("fish and Å chips"))
 
 
 def test_36_long_passwords_and_passphrases_in_any_script_are_taken() -> None:

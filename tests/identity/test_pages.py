@@ -16,6 +16,40 @@ PAGES = [
     "/identity/sign-in?lang=dv",
     "/identity/consents",
     "/identity/sign-out",
+    "/identity/register",
+    "/identity/recovery",
+    "/identity/recovery/cancel",
+    "/identity/factors",
+    "/identity/factors?lang=dv",
+    "/identity/factors/password",
+    "/identity/factors/authenticator",
+    "/identity/factors/passkeys",
+    "/identity/devices",
+    "/identity/history",
+]
+FORMS = [
+    "sign-in",
+    "sign-in/passkey",
+    "consents/x/withdraw",
+    "consents/x/renew",
+    "register",
+    "register/second-factor",
+    "register/passkey",
+    "recovery-codes",
+    "factors/password",
+    "factors/authenticator",
+    "factors/authenticator/remove",
+    "factors/passkeys",
+    "factors/passkeys/x/rename",
+    "factors/passkeys/x/remove",
+    "factors/recovery-codes",
+    "devices/x/end",
+    "devices/end-all",
+    "recovery",
+    "recovery/proof",
+    "recovery/finish",
+    "recovery/cancel",
+    "recovery/stop",
 ]
 
 
@@ -112,7 +146,7 @@ def test_26_sign_out_kills_a_copied_cookie_and_every_token(
         {"Origin": "null", "Sec-Fetch-Site": "cross-site"},
     ],
 )
-@pytest.mark.parametrize("path", ["sign-in", "sign-out", "consents/x/withdraw", "consents/x/renew"])
+@pytest.mark.parametrize("path", ["sign-out", *FORMS])
 def test_27_forms_from_other_sites_are_refused(
     browser: Browser, path: str, headers: dict[str, str]
 ) -> None:
@@ -125,7 +159,7 @@ def test_27_forms_from_other_sites_are_refused(
 
 
 @pytest.mark.parametrize("token", [None, "", "0" * 64, "ދިވެހި"])
-@pytest.mark.parametrize("path", ["sign-in", "consents/x/withdraw", "consents/x/renew"])
+@pytest.mark.parametrize("path", FORMS)
 def test_27_forms_without_this_sessions_token_are_refused(
     browser: Browser, path: str, token: str | None
 ) -> None:
