@@ -5,6 +5,7 @@ import base64
 import contextlib
 import functools
 import json
+import os
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -22,6 +23,7 @@ from servicekit.database import Database
 from tests.support.issuer import FakeIssuer
 
 KEY = "k" * 64
+SOAK = bool(os.environ.get("ATOLL_SOAK"))
 SERVICES = ("identity", "registers", "notify", "portal")
 LOG_KEY = base64.urlsafe_b64encode(b"l" * 32).decode()
 
