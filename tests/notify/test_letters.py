@@ -14,7 +14,7 @@ from sqlalchemy import select, update
 
 from servicekit.database import Database
 from services.notify.domain.countries import COUNTRIES
-from services.notify.rendering import letter, pages, tagged
+from services.notify.rendering import fonts, letter, pages, tagged
 from services.notify.storage.tables import DeliveryAttempt, Job, Letter, Notification, Template
 from services.notify.worker import Worker
 from tests.notify.conftest import TEMPLATES, Api
@@ -253,3 +253,19 @@ def test_the_optional_renderer_gets_an_accessible_document() -> None:
     assert 'alt="QR code: https://x.mv/?a=1&amp;b=2"' in page
     assert "<script>" not in page
     assert 'lang="dv" dir="rtl"' in tagged.page(sheet("ލައިސަންސް ދޫކޮށްފި", "ލައިސަންސް"))
+    mixed = tagged.page(sheet("Hello\n\nލައިސަންސް ދޫކޮށްފި"))
+    assert '<p lang="en" dir="ltr">Hello</p>' in mixed
+    assert '<p lang="dv" dir="rtl">ލައިސަންސް' in mixed
+
+
+@pytest.mark.parametrize(
+    ("text", "on_the_page"),
+    [
+        ("ދޫ", "ޫދ"),
+        ("ދޫ Kandu Koe ބޯ", "ޯބ Kandu Koe ޫދ"),
+        ("ދޫ A-12.", "A-12. ޫދ"),
+        ("12ބ", "ބ12"),
+    ],
+)
+def test_dhivehi_is_put_in_the_order_of_the_page(text: str, on_the_page: str) -> None:
+    assert fonts.in_order(text) == on_the_page

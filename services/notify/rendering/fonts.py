@@ -2,7 +2,6 @@
 
 # mypy: disable-error-code="import-untyped"
 
-import unicodedata
 from functools import cache
 from pathlib import Path
 
@@ -16,11 +15,8 @@ _FOLDERS = ("/usr/share/fonts", "/usr/local/share/fonts", "/Library/Fonts", "C:/
 
 
 @cache
-def install(thaana_file: str | None = None) -> frozenset[int]:
-    """Make the fonts known and return the characters that they can print, once for a process.
-
-    thaana_file: the Thaana font to use; without it the usual folders are searched.
-    """
+def install() -> frozenset[int]:
+    """Make the fonts known and return the characters that they can print, once for a process."""
     rl_config.warnOnMissingFontGlyphs = 0
     characters: set[int] = set()
     for name in (LATIN, BOLD):
@@ -28,8 +24,7 @@ def install(thaana_file: str | None = None) -> frozenset[int]:
         pdfmetrics.registerFont(font)
         if name == LATIN:
             characters |= set(font.face.charToGlyph)
-    path = Path(thaana_file) if thaana_file else _find_thaana()
-    if path is not None:
+    if (path := _find_thaana()) is not None:
         try:
             font = TTFont(THAANA, str(path))
         except (OSError, TTFError):
@@ -45,22 +40,31 @@ def is_thaana(character: str) -> bool:
 
 
 def in_order(text: str) -> str:
-    """Return right-to-left words in the order of the page, each letter with its vowel signs.
+    """Return right-to-left text in the order of the page.
 
-    Words and numbers in Latin letters between them keep their own direction.
+    A vowel sign then comes before its letter: it has no width and is drawn over what follows.
+    Words and numbers in Latin letters keep their own direction and their own order.
     """
-    words = []
-    for word in reversed(text.split(" ")):
-        words.append(_turned(word) if any(map(is_thaana, word)) else word)
-    return " ".join(words)
+    runs: list[list[str]] = []
+    for word in text.split(" "):
+        is_latin = bool(word) and not any(map(is_thaana, word))
+        if is_latin and runs and not _is_turned(runs[-1][0]):
+            runs[-1].append(word)
+        else:
+            runs.append([word if is_latin else _turned(word)])
+    return " ".join(" ".join(run) for run in reversed(runs))
+
+
+def _is_turned(word: str) -> bool:
+    """Whether a word holds Thaana (or nothing)."""
+    return not word or any(map(is_thaana, word))
 
 
 def _turned(word: str) -> str:
     pieces: list[str] = []
     for character in word:
-        is_sign = unicodedata.category(character) == "Mn"
         is_latin = character.isascii() and character.isalnum()
-        if pieces and (is_sign or (is_latin and pieces[-1].isascii() and pieces[-1].isalnum())):
+        if pieces and is_latin and pieces[-1].isascii() and pieces[-1].isalnum():
             pieces[-1] += character
         else:
             pieces.append(character)

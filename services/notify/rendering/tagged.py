@@ -3,6 +3,7 @@
 import html
 import importlib
 import importlib.util
+import re
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,8 @@ from services.notify.rendering import email
 if TYPE_CHECKING:
     from services.notify.rendering.letter import Sheet
 
+_BLOCK = re.compile(r'<(p|li|h2|h3) dir="auto">(.*?)</\1>', re.DOTALL)
+_TAG = re.compile(r"<[^>]*>")
 _STYLE = """
 @page { size: A4; margin: 20mm 15mm }
 body { font: 10.5pt/1.4 Arial, "Noto Sans Thaana", sans-serif; margin: 0 }
@@ -41,7 +44,8 @@ def is_there() -> bool:
 def make(sheet: "Sheet") -> bytes:
     """Return the letter as a tagged PDF with title, language and structure."""
     weasyprint: Any = importlib.import_module("weasyprint")
-    made = weasyprint.HTML(string=page(sheet), url_fetcher=_fetch_nothing)
+    # our own page names nothing but data: addresses; nothing else may be loaded
+    made = weasyprint.HTML(string=page(sheet), base_url="about:blank", url_fetcher=_fetcher())
     return bytes(made.write_pdf(pdf_variant="pdf/ua-1"))
 
 
@@ -68,9 +72,20 @@ def _lines(lines: Any) -> str:
 def _body(text: str) -> str:
     written, position = [], 0
     for match in qr.LINE.finditer(text):
-        written += [email.html(text[position : match.start()]), _qr(match[1].strip())]
+        written += [_directed(text[position : match.start()]), _qr(match[1].strip())]
         position = match.end()
-    return "".join([*written, email.html(text[position:])])
+    return "".join([*written, _directed(text[position:])])
+
+
+def _directed(text: str) -> str:
+    """Write out the direction and language of each block: the renderer does not guess them."""
+
+    def direct(match: re.Match[str]) -> str:
+        spoken = language.of(_TAG.sub(" ", match[2]))
+        direction = language.direction(spoken)
+        return f'<{match[1]} lang="{spoken}" dir="{direction}">{match[2]}</{match[1]}>'
+
+    return _BLOCK.sub(direct, email.html(text))
 
 
 def _qr(link: str) -> str:
@@ -79,8 +94,6 @@ def _qr(link: str) -> str:
     return f'<p><img src="{picture}" alt="QR code: {label}"><br>{label}</p>'
 
 
-def _fetch_nothing(url: str, *_: Any, **__: Any) -> Any:
-    if not url.startswith("data:"):
-        raise ValueError("letters load nothing")
-    weasyprint: Any = importlib.import_module("weasyprint")
-    return weasyprint.default_url_fetcher(url)
+def _fetcher() -> Any:
+    urls: Any = importlib.import_module("weasyprint.urls")
+    return urls.URLFetcher(allowed_protocols=["data"])
