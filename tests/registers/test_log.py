@@ -15,7 +15,7 @@ from servicekit import merkle, note
 from services.registers import start_state
 from services.registers.domain import leaves, objecthash, tiles
 from services.registers.storage import heads, trees
-from services.registers.storage.tables import Entry, Head, Tile
+from services.registers.storage.tables import Edge, Entry, Head, Tile
 from tests.registers.conftest import Caller, settings, vessel
 from tests.registers.storage.loads import create, towns
 
@@ -107,9 +107,9 @@ def test_a_log_with_another_past_is_never_signed(stored: Caller) -> None:
     with stored.database.transaction() as session:
         register_id = head_of(stored)["id"]
         session.execute(
-            update(Entry)
-            .where(Entry.register_id == register_id, Entry.number == 3)
-            .values(timestamp=Entry.timestamp + 1)
+            update(Edge)
+            .where(Edge.register_id == register_id, Edge.number == 3)
+            .values(hash=bytes(32))
         )
     stored.append(vessel(1))
     refused = stored.get("/registers/fishing-vessel/checkpoint")
@@ -205,6 +205,9 @@ def test_a_missing_row_is_told_and_not_papered_over(stored: Caller) -> None:
         session.execute(delete(Tile).where(Tile.register_id == register_id, Tile.level == 0))
         session.execute(delete(Entry).where(Entry.register_id == register_id, Entry.number == 17))
     answer = stored.get("/registers/town/tile/0/000")
+    assert answer.status_code == 503
+    assert "Tile 0 of level 0" in answer.get_json()["detail"]
+    answer = stored.get("/registers/town/tile/entries/000")
     assert answer.status_code == 503
     assert "Entry 17" in answer.get_json()["detail"]
 

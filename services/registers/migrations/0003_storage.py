@@ -94,6 +94,14 @@ def _create_new() -> None:
         sqlite_with_rowid=False,
     )
     op.create_table(
+        "edge",
+        _part("register_id", sa.Integer),
+        _part("tree", sa.SmallInteger),
+        _part("number"),
+        _needed("hash", sa.LargeBinary),
+        sqlite_with_rowid=False,
+    )
+    op.create_table(
         "tile",
         _part("register_id", sa.Integer),
         _part("tree", sa.SmallInteger),
@@ -208,6 +216,12 @@ def _fill_trees(bind: sa.Connection, register_id: int) -> None:
         leaves[2].append(merkle.leaf_hash(second))
     for tree, hashes in leaves.items():
         _fill_tiles(bind, register_id, tree, hashes)
+        full = len(hashes) // 256 * 256
+        for number, leaf in enumerate(hashes[full:], start=full + 1):
+            bind.execute(
+                sa.text("INSERT INTO edge VALUES (:register, :tree, :number, :hash)"),
+                {"register": register_id, "tree": tree, "number": number, "hash": leaf},
+            )
     peaks: list[bytes] = []
     for index, leaf in enumerate(leaves[1]):
         peaks = merkle.push(peaks, index, leaf)

@@ -12,6 +12,7 @@ from services.registers.storage.claims import claim
 from services.registers.storage.tables import (
     Blob,
     BlobPlace,
+    Edge,
     Entry,
     Head,
     Record,
@@ -150,6 +151,7 @@ def _discard_entries(database: Database, register_id: int, size: int) -> None:
 
 
 def _discard_tiles(session: Session, register_id: int, size: int) -> None:
+    session.execute(delete(Edge).where(Edge.register_id == register_id, Edge.number > size))
     levels = session.scalars(
         select(Tile.level).where(Tile.register_id == register_id).distinct()
     ).all()

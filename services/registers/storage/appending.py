@@ -50,6 +50,8 @@ def append_entries(session: Session, head: RowMapping, items: Sequence[Item], at
     rows.write(session, Entry.__table__, ENTRY_COLUMNS, entries)
     _keep_records(session, register_id, records, old_keys)
     grown = {tree: _grow(session, head, tree, lines) for tree in trees.TREES}
+    if size % TILE_WIDTH + len(items) >= TILE_WIDTH:
+        rows.forget_edge(session, register_id, size + len(items))
     before, peaks = grown["v2"]
     session.execute(
         update(Head)
@@ -96,9 +98,12 @@ def _grow(
     if (size + len(hashes)) // TILE_WIDTH > size // TILE_WIDTH:
         growth = Growth.of(session, head["id"], tree, size)
         if growth.peaks() != peaks:
-            raise Damaged("The stored entries do not lead to the register's tree head.")
+            raise Damaged("The stored hashes do not lead to the register's tree head.")
         growth.extend(hashes)
         rows.write_tiles(session, growth.take_changed(head["id"], tree))
+    full = (size + len(hashes)) // TILE_WIDTH * TILE_WIDTH
+    edge = [(number, value) for number, value in enumerate(hashes, size + 1) if number > full]
+    rows.write_edge(session, head["id"], trees.NUMBERS[tree], edge)
     before = peaks
     for index, value in enumerate(hashes, start=size):
         before, peaks = peaks, merkle.push(peaks, index, value)

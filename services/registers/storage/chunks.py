@@ -18,7 +18,7 @@ from services.registers.storage import blobs, heads, rows, system
 from services.registers.storage.appending import ENTRY_COLUMNS
 from services.registers.storage.scratch import Latest, Scratch, values_of
 from services.registers.storage.tables import Blob, Entry, Record
-from services.registers.storage.trees import TREES, Growth, Tree
+from services.registers.storage.trees import NUMBERS, TREES, Growth, Tree
 
 CHUNK = 10_000  # commands
 MOST_WARNINGS = 100
@@ -137,6 +137,9 @@ class Chunks:
             self.updated = self.head["updated"]
         with self.transaction() as session:
             system.write(session, self._register_id, self.system_size, self._saying)
+            for tree, growth in self.growth.items():
+                new = [leaf for leaf in growth.open_leaves() if leaf[0] > self.head["size"]]
+                rows.write_edge(session, self._register_id, NUMBERS[tree], new)
         self.system_size += len(self._saying)
 
     def _spill(self) -> None:

@@ -194,6 +194,7 @@ def _publish(register_id: int, chunks: Chunks, also: Callable[[Session], None]) 
                 hidden=False,
             )
         )
+        rows.forget_edge(session, register_id, chunks.size)
         also(session)
     return Loaded(
         size=chunks.size,

@@ -3,10 +3,11 @@
 from collections.abc import Iterator, Sequence
 from typing import Any, TypeVar
 
-from sqlalchemy import FromClause, bindparam, insert, update
+from sqlalchemy import FromClause, bindparam, delete, insert, update
 from sqlalchemy.orm import Session
 
-from services.registers.storage.tables import Record, Tile, core
+from servicekit.merkle import TILE_WIDTH
+from services.registers.storage.tables import Edge, Record, Tile, core
 
 T = TypeVar("T")
 IN_CHUNK = 500  # values in one IN (…): both engines take it
@@ -63,6 +64,23 @@ def move_records(session: Session, register_id: int, moved: Sequence[tuple[str, 
     session.connection().execute(
         update(table).where(table.c.register_id == register_id, table.c.key == bindparam("at_key")),
         [{"at_key": key, "number": number, "blob": blob} for key, number, blob in moved],
+    )
+
+
+def write_edge(
+    session: Session, register_id: int, tree: int, leaves: Sequence[tuple[int, bytes]]
+) -> None:
+    """Keep leaf hashes (number, hash) whose tile is not full yet."""
+    values = [(register_id, tree, number, digest) for number, digest in leaves]
+    write(session, Edge.__table__, ("register_id", "tree", "number", "hash"), values)
+
+
+def forget_edge(session: Session, register_id: int, size: int) -> None:
+    """Forget the leaf hashes that are in full tiles at a size."""
+    session.execute(
+        delete(Edge).where(
+            Edge.register_id == register_id, Edge.number <= size // TILE_WIDTH * TILE_WIDTH
+        )
     )
 
 

@@ -148,11 +148,23 @@ class Record(Table):
     blob: Mapped[int] = mapped_column(BigInteger)
 
 
+class Edge(Table):
+    """A leaf hash of the last tile of a tree, kept here until that tile is full and frozen."""
+
+    __tablename__ = "edge"
+    __table_args__ = ({"sqlite_with_rowid": False},)
+
+    register_id: Mapped[int] = _register_id()
+    tree: Mapped[int] = mapped_column(SmallInteger, primary_key=True, autoincrement=False)
+    number: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    hash: Mapped[bytes] = mapped_column(LargeBinary)
+
+
 class Tile(Table):
     """256 hashes of a tree (C2SP tlog-tiles), never written again once full.
 
-    On level 0 only full ones are kept: the last leaves are hashed from their entries. On the
-    levels above the last one grows.
+    On level 0 only full ones are kept; the leaves after them are in ``edge``. On the levels above
+    the last one grows.
     """
 
     __tablename__ = "tile"

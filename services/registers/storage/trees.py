@@ -1,7 +1,7 @@
 """The two trees over a register's user log: their leaves, their tiles, and proofs at any size.
 
-Full tiles are kept as C2SP tlog-tiles lays them out. The last leaves, fewer than 256, are hashed
-from their entries when they are needed; the last tile of each level above grows in its row.
+Full tiles are kept as C2SP tlog-tiles lays them out. The last leaves, fewer than 256, have a row
+each until their tile is full; the last tile of each level above grows in its row.
 """
 
 import hashlib
@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 from servicekit import merkle
 from servicekit.merkle import TILE_WIDTH
 from services.registers.domain import forms, leaves, objecthash
-from services.registers.storage.tables import Blob, Entry, Tile
+from services.registers.storage.tables import Blob, Edge, Entry, Tile
 
 Tree = Literal["v1", "v2"]
 TREES: tuple[Tree, ...] = ("v1", "v2")
@@ -52,6 +52,16 @@ _TILE = select(Tile.data).where(
     Tile.tree == bindparam("tree"),
     Tile.level == bindparam("level"),
     Tile.number == bindparam("number"),
+)
+_EDGE = (
+    select(Edge.hash)
+    .where(
+        Edge.register_id == bindparam("register"),
+        Edge.tree == bindparam("tree"),
+        Edge.number >= bindparam("first"),
+        Edge.number <= bindparam("last"),
+    )
+    .order_by(Edge.number)
 )
 
 
@@ -96,13 +106,24 @@ def read_tile(
     The tree must have that many.
     """
     values = {"register": register_id, "tree": NUMBERS[tree], "level": level, "number": number}
-    data: bytes | None = session.scalar(_TILE, values)
-    if data is not None and len(data) >= width * HASH_BYTES:
-        return data[: width * HASH_BYTES]
-    if level:
-        raise Damaged(f"Tile {number} of level {level} is missing.")
+    length = width * HASH_BYTES
+    for _ in range(2):  # an append may freeze the tile between the two look-ups
+        data: bytes | None = session.scalar(_TILE, values)
+        if data is not None and len(data) >= length:
+            return data[:length]
+        if level == 0:
+            data = b"".join(_edge(session, register_id, tree, number, width))
+            if len(data) == length:
+                return data
+    raise Damaged(f"Tile {number} of level {level} of the {tree} tree is missing.")
+
+
+def _edge(
+    session: Session, register_id: int, tree: Tree, number: int, width: int
+) -> Sequence[bytes]:
     first = number * TILE_WIDTH + 1
-    return b"".join(leaf_hashes(session, register_id, tree, first, first + width - 1))
+    values = {"register": register_id, "tree": NUMBERS[tree], "first": first}
+    return session.scalars(_EDGE, values | {"last": first + width - 1}).all()
 
 
 def hash_reader(session: Session, register_id: int, tree: Tree, size: int) -> merkle.HashReader:
@@ -187,6 +208,12 @@ class Growth:
                 begin = index * HASH_BYTES << level
                 found.append(subtree(tile[begin : begin + (HASH_BYTES << level)]))
         return found
+
+    def open_leaves(self) -> list[tuple[int, bytes]]:
+        """Return number and hash of the leaves whose tile is not full."""
+        first, data = self.size // TILE_WIDTH * TILE_WIDTH + 1, self._open[0]
+        hashes = [data[at : at + HASH_BYTES] for at in range(0, len(data), HASH_BYTES)]
+        return list(enumerate(hashes, start=first))
 
     def take_changed(self, register_id: int, tree: Tree) -> list[dict[str, Any]]:
         """Return the rows of the tiles that changed since this was asked last."""
