@@ -23,17 +23,13 @@ def call(
     timeout_s: float = 5,
 ) -> tuple[int, dict[str, Any]]:
     """Send one request; return the status and the JSON object (empty when it is not one)."""
-    address = urlsplit(gateway)
-    kind = http.client.HTTPSConnection if address.scheme == "https" else http.client.HTTPConnection
-    # our gateway listens on IPv4 loopback in any case; another program may hold the IPv6 one
-    host = "127.0.0.1" if address.hostname == "localhost" else address.hostname or "127.0.0.1"
-    connection = kind(host, address.port, timeout=timeout_s)
+    connection, host = connect(gateway, timeout_s)
     try:
         connection.request(
             method,
             path,
             body,
-            {"Host": address.netloc, "Accept": "application/json"} | (headers or {}),
+            {"Host": host, "Accept": "application/json"} | (headers or {}),
         )
         answer = connection.getresponse()
         content = answer.read()
@@ -46,6 +42,15 @@ def call(
     except ValueError:
         document = {}
     return answer.status, document if isinstance(document, dict) else {}
+
+
+def connect(gateway: str, timeout_s: float) -> tuple[http.client.HTTPConnection, str]:
+    """Return a connection to the gateway that opens when it is used, and the host to name."""
+    address = urlsplit(gateway)
+    kind = http.client.HTTPSConnection if address.scheme == "https" else http.client.HTTPConnection
+    # our gateway listens on IPv4 loopback in any case; another program may hold the IPv6 one
+    host = "127.0.0.1" if address.hostname == "localhost" else address.hostname or "127.0.0.1"
+    return kind(host, address.port, timeout=timeout_s), address.netloc
 
 
 def readiness(gateway: str, timeout_s: float = 2) -> dict[str, str]:
@@ -80,12 +85,14 @@ def is_ready(gateway: str, timeout_s: float = 2) -> bool:
         return False
 
 
-def operator_token(gateway: str, secret: str, service: str = "gateway") -> str:
-    """Return a token that may operate one service (client credentials, RFC 6749 4.4)."""
+def operator_token(
+    gateway: str, secret: str, service: str = "gateway", scope: str = "platform.operate"
+) -> str:
+    """Return the operator's token for one service (client credentials, RFC 6749 4.4)."""
     form = urlencode(
         {
             "grant_type": "client_credentials",
-            "scope": "platform.operate",
+            "scope": scope,
             "resource": f"urn:atoll:{service}",
         }
     )
