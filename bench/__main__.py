@@ -11,6 +11,7 @@ SUITES = {
     "platform": "bench.platform_bench",
     "identity": "bench.identity_bench",
     "verification": "bench.verification_bench",
+    "notify": "bench.notify_bench",
 }
 
 
