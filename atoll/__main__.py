@@ -3,6 +3,7 @@
 import argparse
 import os
 import sys
+from pathlib import Path
 
 from atoll import exits, home
 from atoll.terminal import complain, say
@@ -40,7 +41,14 @@ def parser() -> argparse.ArgumentParser:
     logs.add_argument("-f", "--follow", action="store_true", help="go on as more is written")
     reset = add("reset", "put the start state back, in under five seconds")
     reset.add_argument("--yes", action="store_true", help="do not ask")
-    demo = add("demo", "run the licence journey and tell what each call does")
+    demo = add("demo", "run a journey and tell what each call does")
+    demo.add_argument(
+        "journey",
+        nargs="?",
+        default="licence",
+        choices=("licence", "birth", "ferry", "all"),
+        help="a department's licence (the default), a council's birth, a business's ticket, or all",
+    )
     demo.add_argument("--application", metavar="ID", help="the same ID never acts twice")
     demo.add_argument("--json", action="store_true", help="one JSON object a line")
     doctor = add("doctor", "name what is wrong with this machine")
@@ -55,6 +63,23 @@ def parser() -> argparse.ArgumentParser:
     keys.add_argument("--algorithm", choices=("ES256", "RS256"), help="rotate this kind only")
     keys.add_argument("--reason", metavar="TEXT", help="why a key is withdrawn (kept with it)")
     keys.add_argument("--json", action="store_true")
+    log = add("log", "check that nothing in the exchange log was changed")
+    log.add_argument("action", choices=("verify",))
+    log.add_argument("--head", metavar="FILE", help="where the last head is kept (in the home)")
+    log.add_argument("--json", action="store_true")
+    load = add("load", "load an RSF or CSV file into a register")
+    load.add_argument("file", type=Path, metavar="FILE", help="FILE.rsf or FILE.csv")
+    load.add_argument("--register", metavar="ID", help="the register, where the file does not say")
+    load.add_argument("--dry-run", action="store_true", help="check every row and load nothing")
+    load.add_argument(
+        "--map",
+        action="append",
+        default=[],
+        metavar="COLUMN=FIELD",
+        help="for columns of a CSV file",
+    )
+    load.add_argument("--relaxed", action="store_true", help="take what old RSF files hold")
+    load.add_argument("--json", action="store_true")
     setup = add("setup", "make keys, passwords and the start state, if there are none")
     setup.add_argument("--postgres", metavar="HOST", help="PostgreSQL instead of SQLite files")
     setup.add_argument("--quiet", action="store_true", help=argparse.SUPPRESS)
@@ -101,6 +126,22 @@ def _run(options: argparse.Namespace) -> int:
         return doctor.check(place, options.port)
     if options.command == "keys":
         return _keys(place, options)
+    if options.command == "log":
+        from atoll import log_command
+
+        return log_command.verify(place, options.head, as_json=options.json)
+    if options.command == "load":
+        from atoll import load_command
+
+        return load_command.load(
+            place,
+            options.file,
+            options.register,
+            options.map,
+            dry_run=options.dry_run,
+            relaxed=options.relaxed,
+            as_json=options.json,
+        )
     from atoll import commands
 
     match options.command:
@@ -118,7 +159,7 @@ def _run(options: argparse.Namespace) -> int:
             extra = ["--json"] if options.json else []
             if options.application:
                 extra += [f"--application={options.application}"]
-            return commands.demo(place, extra)
+            return commands.demo(place, options.journey, extra)
 
 
 def _keys(place: home.Home, options: argparse.Namespace) -> int:

@@ -208,7 +208,8 @@ def load_csv(
             errors.append({"detail": f"{place}: {found['detail']}", "pointer": ""})
     if faulty:
         raise FileRefused(
-            f"{faulty} rows break a rule; nothing was loaded. A dry run lists every fault.",
+            f"{faulty} {'row breaks' if faulty == 1 else 'rows break'} a rule; nothing was loaded. "
+            "A dry run lists every fault.",
             errors=errors,
         )
     with database.snapshot() as session:

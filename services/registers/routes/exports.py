@@ -100,6 +100,7 @@ def _as_file(response: Response, name: str, tag: str, cache: str = FRESH) -> Res
     response.headers["Content-Disposition"] = f"attachment; filename={name}"
     response.headers["Cache-Control"] = cache
     response.set_etag(tag)
+    response.implicit_sequence_conversion = False  # or it would gather the file to measure it
     return response.make_conditional(request)  # type: ignore[return-value]
 
 
