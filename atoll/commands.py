@@ -17,6 +17,12 @@ from atoll.terminal import complain, paint, say
 
 DEFAULT_ADDRESS = "http://localhost:8000"
 
+JOURNEYS = {
+    "licence": "vessel_licence.py",
+    "birth": "birth_registration.py",
+    "ferry": "ferry_booking.py",
+}
+
 
 def address_of(place: Home) -> str | None:
     """Return where the platform of this home answers, or None when it does not run.
@@ -191,25 +197,30 @@ def reset(place: Home, *, yes: bool) -> int:
     return DONE
 
 
-def demo(place: Home, arguments: list[str]) -> int:
-    """Run the licence journey as its own program, with the credentials on its standard input."""
+def demo(place: Home, journey: str, arguments: list[str]) -> int:
+    """Run a journey, or all, each as its own program with the credentials on standard input."""
     address = running_address(place)
     found = json.dumps(credentials(place))
-    example = CHECKOUT / "examples" / "vessel_licence.py"
-    if not example.is_file():
-        raise Stop(f"{example} is missing.")
-    try:
-        ran = subprocess.run(
-            [sys.executable, str(example), *arguments],
-            input=found,
-            text=True,
-            check=False,
-            env={**os.environ, "ATOLL_CREDENTIALS": "-", "ATOLL_GATEWAY_URL": address},
-        )
-    except KeyboardInterrupt:
-        complain("Stopped. Run it again with the same --application and nothing is done twice.")
-        return 130
-    return ran.returncode
+    results = []
+    for name in JOURNEYS if journey == "all" else (journey,):
+        example = CHECKOUT / "examples" / JOURNEYS[name]
+        if not example.is_file():
+            raise Stop(f"{example} is missing.")
+        if results and "--json" not in arguments:
+            say("")
+        try:
+            ran = subprocess.run(
+                [sys.executable, str(example), *arguments],
+                input=found,
+                text=True,
+                check=False,
+                env={**os.environ, "ATOLL_CREDENTIALS": "-", "ATOLL_GATEWAY_URL": address},
+            )
+        except KeyboardInterrupt:
+            complain("Stopped. Run it again with the same --application and nothing is done twice.")
+            return 130
+        results.append(ran.returncode)
+    return max(results)
 
 
 def show_banner(place: Home, called: str, *, stay: bool) -> int:

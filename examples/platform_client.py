@@ -37,7 +37,8 @@ class Platform:
 
     def __init__(self, given, name, as_json=False):
         self.gateway = os.environ.get("ATOLL_GATEWAY_URL") or given["gateway"]
-        self.public_url, self.issuer = given.get("gateway", self.gateway), given["issuer"]
+        self.issuer = given["issuer"]
+        self.public_url = self.issuer.removesuffix("/identity")  # where browsers reach the platform
         self.notify = given.get("notify_services", {}).get(name) or given.get("notify")
         self.clients = {client["client_id"]: client for client in given["clients"]}
         self.people = {person["username"]: person for person in given.get("people", ())}
@@ -128,7 +129,8 @@ class Platform:
                 form = FORM.search(answer.text)
                 if form is None or tries > 3:
                     sys.exit(f"Signing in stopped at a page that was not expected: {place}")
-                if tries and answer.status_code >= 400:  # a one-time code works once: take the next
+                if tries and answer.status_code >= 400:  # a one-time code works once
+                    print("    … waiting for the next one-time code", file=sys.stderr, flush=True)
                     time.sleep(totp.interval - time.time() % totp.interval)
                 fields = {name: html.unescape(value) for name, value in HIDDEN.findall(form[2])}
                 fields |= {"username": username, "password": person["password"], "code": totp.now()}

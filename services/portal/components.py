@@ -11,11 +11,12 @@ from servicekit.clock import Clock
 from servicekit.database import Database
 from servicekit.outbound import Corridor
 from servicekit.tokens import KeySource
+from services.portal.domain.journey import JOURNEYS
 from services.portal.exchanges_client import ExchangesClient
 from services.portal.id_token import IdTokens
 from services.portal.identity_client import IdentityClient
 from services.portal.notify_client import NotifyClient
-from services.portal.program import LicenceProgram
+from services.portal.program import ExampleProgram
 from services.portal.registers_client import RegistersClient
 from services.portal.sessions import Sessions
 from services.portal.settings import Settings
@@ -52,16 +53,16 @@ class Components:
             client_id=settings.client_id,
             redirect_uri=settings.redirect_uri,
         )
-        self.licence = (
-            None
-            if (fisheries := settings.program("fisheries")) is None
-            else LicenceProgram(
-                Path(settings.examples),
-                fisheries,
+        self.journeys = {
+            name: ExampleProgram(
+                Path(settings.examples) / journey.file,
+                credentials,
                 gateway=settings.gateway_url,
                 issuer=settings.issuer,
             )
-        )
+            for name, journey in JOURNEYS.items()
+            if (credentials := settings.program(journey.program)) is not None
+        }
         self.sandbox_scopes, self.trier = _trier(settings, corridor)
         self.problems: dict[str, Any] = _read("problems.yaml")
         self.apis: dict[str, Any] = _read("apis.yaml")

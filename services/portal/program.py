@@ -1,4 +1,4 @@
-"""Runs the licence journey as what it is: an outside program with its own credentials."""
+"""Runs a journey as what it is: an outside program with its own credentials."""
 
 import json
 import logging
@@ -11,16 +11,16 @@ from typing import Any
 
 from services.portal.domain.journey import Outcome, read
 
-LIMIT_S = 10
+LIMIT_S = 45  # a person whose one-time code was used waits for the next one
 logger = logging.getLogger(__name__)
 
 
-class LicenceProgram:
-    """Starts ``vessel_licence.py``; credentials travel on standard input, never as arguments."""
+class ExampleProgram:
+    """Starts one of the examples; credentials travel on standard input, never as arguments."""
 
     def __init__(
         self,
-        folder: Path,
+        file: Path,
         credentials: Mapping[str, Any],
         *,
         gateway: str,
@@ -28,7 +28,7 @@ class LicenceProgram:
         limit_s: float = LIMIT_S,
     ) -> None:
         self._gateway = gateway
-        self._file = folder / "vessel_licence.py"
+        self._file = file
         self._input = json.dumps({"gateway": gateway, "issuer": issuer, **credentials})
         self._limit_s = limit_s
 
@@ -57,5 +57,5 @@ class LicenceProgram:
             said = late.stdout or b""
             return read(None, said.decode("utf-8", "replace") if isinstance(said, bytes) else said)
         if done.returncode:
-            logger.warning("the licence program ended early", extra={"exit_code": done.returncode})
+            logger.warning("an example ended early", extra={"exit_code": done.returncode})
         return read(done.returncode, done.stdout)

@@ -26,7 +26,7 @@ class Settings(ServiceSettings):
         secret=True,
     )
     examples: str = setting(
-        "Folder with vessel_licence.py, the program behind the licence button.",
+        "Folder with the example programs behind the buttons of the journeys.",
         default="examples",
     )
 

@@ -1,6 +1,6 @@
 """The licence journey in this process: every component real, every call through the gateway."""
 
-import importlib.util
+import importlib
 import io
 import json
 from collections.abc import Iterator
@@ -25,17 +25,14 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[InProcess]:
 
 def journey(running: InProcess, application: str) -> tuple[list[dict[str, Any]], int]:
     """Run examples/vessel_licence.py here; return its steps and how it ended."""
-    spec = importlib.util.spec_from_file_location("example", ROOT / "examples/vessel_licence.py")
-    assert spec is not None
-    assert spec.loader is not None
-    example = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(example)
     output, code = io.StringIO(), 0
     with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(ROOT / "examples")
+        example = importlib.import_module("vessel_licence")
         patch.setattr("sys.stdout", output)
         patch.delenv("ATOLL_GATEWAY_URL", raising=False)
         try:
-            example.journey(example.Platform(running.credentials, True), application)
+            example.journey(example.Platform(running.credentials, "fisheries", True), application)
         except SystemExit as end:
             code = end.code if isinstance(end.code, int) else 1
     return [json.loads(line) for line in output.getvalue().splitlines()], code

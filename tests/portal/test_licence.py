@@ -1,4 +1,4 @@
-"""The licence button: an outside program, run once, with its credentials out of sight."""
+"""The journeys' buttons: an outside program, run once, with its credentials out of sight."""
 
 import json
 import textwrap
@@ -10,7 +10,7 @@ import pytest
 from flask import Flask
 
 from services.portal.domain.journey import Outcome, read
-from services.portal.program import LicenceProgram
+from services.portal.program import ExampleProgram
 from tests.portal.conftest import Browser
 from tests.portal.platform import FakePlatform
 
@@ -125,7 +125,9 @@ def test_the_same_form_is_the_same_application(browser: Browser) -> None:
 
 def test_a_journey_that_hangs_is_ended(examples: Path) -> None:
     program(examples, f"import time; print('''{STEP}''', flush=True); time.sleep(60)")
-    run = LicenceProgram(examples, {}, gateway="http://x", issuer="http://x", limit_s=1.5)
+    run = ExampleProgram(
+        examples / "vessel_licence.py", {}, gateway="http://x", issuer="http://x", limit_s=1.5
+    )
     assert run.run("A-1") == Outcome("failed", ("It proved who it is.",), TRACE)
 
 
@@ -144,3 +146,26 @@ def test_lines_that_are_no_steps_are_left_out() -> None:
     assert read(0, output) == Outcome("done", ("It proved who it is.",), TRACE)
     assert read(None, "") == Outcome("failed", (), None)
     assert read(-9, "").state == "failed"
+
+
+@pytest.mark.parametrize(
+    ("journey", "file"), [("birth", "birth_registration.py"), ("ferry", "ferry_booking.py")]
+)
+def test_each_journey_runs_its_own_program_with_its_own_credentials(
+    make_app: Callable[..., Flask],
+    platform: FakePlatform,
+    examples: Path,
+    journey: str,
+    file: str,
+) -> None:
+    code = f"import json, sys; assert json.load(sys.stdin)['clients'] == ['{journey}']"
+    code += f"; print({STEP!r})"
+    (examples / file).write_text(code, encoding="utf-8")
+    given = {"island-council": {"clients": ["birth"]}, "ferry-operator": {"clients": ["ferry"]}}
+    start_state = json.dumps({"demonstration": given})
+    browser = Browser(make_app(examples=str(examples), start_state=start_state), platform)
+    form = {"form_token": browser.form_token(f"/portal/{journey}"), "application": "A-1"}
+    answer = browser.post(f"/portal/{journey}", data=form)
+    assert (answer.status_code, answer.location) == (303, f"/portal/happened?trace={TRACE}")
+    assert f'href="/portal/{journey}"' in browser.text("/")
+    assert "runs without the demonstration" in browser.text("/portal/licence")

@@ -33,6 +33,8 @@ PUBLIC = [
     "/portal/problems",
     "/portal/problems/not-found",
     "/portal/licence",
+    "/portal/birth",
+    "/portal/ferry",
 ]
 OWN = ["/portal/inbox", "/portal/inbox?channel=email", "/portal/my-data"]
 SERVICES = ["identity", "registers", "notify", "gateway"]

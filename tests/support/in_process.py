@@ -14,7 +14,7 @@ import requests
 import uvicorn
 from werkzeug.serving import make_server
 
-from atoll import home, setup
+from atoll import home, setup, start_state
 from atoll.components import SERVICES
 from servicekit import migrate
 from servicekit.clock import SystemClock
@@ -74,7 +74,7 @@ def platform(folder: Path) -> Iterator[InProcess]:
         databases["gateway"] = _start_gateway(stack, folder, port, upstreams)
         wait_for(lambda: _is_ready(url), 20)
         credentials = json.loads((place.secrets / "operator" / "credentials.json").read_text())
-        yield InProcess(url, credentials | {"gateway": url}, databases)
+        yield InProcess(url, start_state.addressed(credentials, url), databases)
 
 
 def _settings(package: str, folder: Path, url: str, **more: str) -> Any:

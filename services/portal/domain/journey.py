@@ -1,9 +1,43 @@
-"""What the licence program said: its JSON lines and how it ended."""
+"""The journeys, and what a program that runs one said: its JSON lines and how it ended."""
 
 import json
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 
+
+@dataclass(frozen=True)
+class Journey:
+    """One run that is shown: the example's file, whose credentials it gets, its steps in words."""
+
+    file: str
+    program: str
+    steps: tuple[str, ...]
+
+
+JOURNEYS: Mapping[str, Journey] = {
+    "licence": Journey(
+        "vessel_licence.py",
+        "fisheries",
+        ("step_token", "step_island", "step_owner", "step_entry", "step_tell"),
+    ),
+    "birth": Journey(
+        "birth_registration.py",
+        "island-council",
+        (
+            "birth_step_sign_in",
+            "birth_step_contact",
+            "birth_step_entry",
+            "birth_step_agencies",
+            "birth_step_letter",
+        ),
+    ),
+    "ferry": Journey(
+        "ferry_booking.py",
+        "ferry-operator",
+        ("ferry_step_sign_in", "ferry_step_islands", "ferry_step_text", "ferry_step_refused"),
+    ),
+}
 DONE, STOPPED_AT_THE_DOOR = 0, 3  # exit codes of the program
 _TRACE = re.compile(r"[0-9a-f]{32}")
 

@@ -8,7 +8,7 @@ from services.portal import browser
 from services.portal.components import components
 from services.portal.domain import places, times
 from services.portal.domain.exchange import duration
-from services.portal.routes import apis, happened, licence, people, registers, reuse, start
+from services.portal.routes import apis, happened, journeys, people, registers, reuse, start
 from services.portal.sessions import SignInNeeded
 from services.portal.telling import (
     basis,
@@ -19,7 +19,7 @@ from services.portal.telling import (
     was_stopped,
 )
 
-_PARTS = (start, registers, happened, licence, apis, people, reuse)
+_PARTS = (start, registers, happened, journeys, apis, people, reuse)
 
 
 def install(app: Flask) -> None:

@@ -23,7 +23,7 @@ def start() -> str:
         "start.html",
         **picture,
         registers=panel(components().registers.registers),
-        licence=components().licence is not None,
+        journeys=components().journeys,
         application=secrets.token_urlsafe(9),
     )
 
