@@ -95,7 +95,8 @@ def blueprint(own: Operations) -> Blueprint:
     def reload() -> Response:
         fault = own.upstreams.wait_for(own.routes.reload(), RELOAD_TIMEOUT_S)
         if fault is not None:
-            raise RoutesRefused(f"Nothing was changed; the old routes stay. {fault}")
+            said = " ".join(fault.split()).rstrip(".")
+            raise RoutesRefused(f"Nothing was changed; the old routes stay. The fault: {said}.")
         return jsonify(routes=len(own.routes.table.routes))
 
     return views

@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import contextlib
+import dataclasses
 import functools
 import json
 import os
@@ -201,6 +202,11 @@ class Door:
     database: Database
     events: list[dict[str, Any]]
     epoch: list[str]
+    address: str = "192.0.2.7"
+
+    def caller(self, address: str) -> "Door":
+        """The same door as another caller comes to it."""
+        return dataclasses.replace(self, address=address)
 
     async def call(
         self,
@@ -226,7 +232,7 @@ class Door:
             "raw_path": path.encode("latin-1"),
             "query_string": query.encode("latin-1"),
             "headers": [(name.lower().encode(), value.encode("latin-1")) for name, value in pairs],
-            "client": ["192.0.2.7", "4711"],
+            "client": [self.address, "4711"],
             "server": ["127.0.0.1", "8000"],
             "scheme": "http",
             "http_version": "1.1",
