@@ -48,7 +48,7 @@ def browser(app_on_each: Flask, start_state: dict, clock: FakeClock) -> Browser:
     return Browser(app_on_each, start_state, clock)
 
 
-def test_11_eight_redemptions_of_a_code_give_at_most_one_token(
+def test_security_11_eight_redemptions_of_a_code_give_at_most_one_token(
     browser: Browser, program: Program
 ) -> None:
     code = browser.get_code()
@@ -60,7 +60,7 @@ def test_11_eight_redemptions_of_a_code_give_at_most_one_token(
     assert [e["kind"] for e in program.feed()["events"]].count("grant-revoked") == 1
 
 
-def test_13_eight_refreshes_leave_one_live_token(
+def test_security_13_eight_refreshes_leave_one_live_token(
     browser: Browser, program: Program, app_on_each: Flask
 ) -> None:
     token = program.redeem(browser.get_code()).json["refresh_token"]

@@ -50,16 +50,20 @@ class ClientKeys:
         return found
 
     def _refresh(self, held: _Held, address: str) -> None:
-        with held.lock:
+        # a slow address must not hold every thread: who has keys in hand goes on with those
+        if not held.lock.acquire(blocking=not held.keys):
+            return
+        try:
             now = self._monotonic()
             if now - held.tried_at <= COOLDOWN_S:
                 return
             held.tried_at = now
-            try:
-                held.keys = usable(self._fetch(address))
-                held.fetched_at = now
-            except (guarded.AddressRefused, guarded.NotReached, ValueError):
-                return  # the keys held so far go on serving
+            held.keys = usable(self._fetch(address))
+            held.fetched_at = now
+        except (guarded.AddressRefused, guarded.NotReached, ValueError):
+            return  # the keys held so far go on serving
+        finally:
+            held.lock.release()
 
 
 def fetcher(test_hosts: Sequence[str] | frozenset[str]) -> Fetch:

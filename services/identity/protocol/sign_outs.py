@@ -1,6 +1,5 @@
 """Telling clients that a person signed out (OpenID Connect Back-Channel Logout 1.0)."""
 
-import logging
 import secrets
 from collections.abc import Callable
 from urllib.parse import urlencode
@@ -15,7 +14,6 @@ from services.identity.storage.tables import Client
 EVENT = "http://schemas.openid.net/event/backchannel-logout"
 LIFE_S = 120
 ACCEPTED = (200, 204)
-logger = logging.getLogger(__name__)
 
 Send = Callable[[str, bytes], int]
 
@@ -39,6 +37,9 @@ def logout_token(parts: Parts, client: Client, delivery: LogoutDelivery) -> str:
 def deliver_due(parts: Parts, send: Send | None = None) -> int:
     """Try what is due now; return how many were tried. Safe in several processes at once."""
     now = parts.clock.now()
+    with parts.database.snapshot() as session:
+        if not sign_outs.is_any_due(session, now):
+            return 0
     with parts.database.transaction() as session:
         taken = sign_outs.take_due(session, now)
     for delivery in taken:

@@ -42,6 +42,14 @@ def add_for_session(session: Session, session_hash: str, now: datetime) -> None:
     session.flush()
 
 
+def is_any_due(session: Session, now: datetime) -> bool:
+    """Whether there is something to take; asking locks nothing."""
+    due = select(LogoutDelivery.id).where(
+        LogoutDelivery.state == State.WAITING, LogoutDelivery.due_at <= now
+    )
+    return session.scalar(due.limit(1)) is not None
+
+
 def take_due(session: Session, now: datetime) -> list[LogoutDelivery]:
     """Claim some deliveries that are due; no other process gets them before the lease ends."""
     due = select(LogoutDelivery).where(

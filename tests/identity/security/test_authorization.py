@@ -6,6 +6,7 @@ import pytest
 from flask import Flask
 from werkzeug.test import TestResponse
 
+from services.identity.storage.tables import Code
 from tests.identity.callers import REDIRECT_URI, Browser, Program, authorization, query_of
 from tests.identity.clients import add_client, redeem
 
@@ -177,6 +178,17 @@ def test_security_6_a_wrong_verifier_is_refused_and_spends_the_code(
     assert refused.status_code == 400
     assert refused.json["error"] in ("invalid_grant", "invalid_request")
     assert program.redeem(code).json["error"] == "invalid_grant"
+
+
+def test_security_6_a_code_without_a_challenge_is_worth_nothing(
+    app: Flask, browser: Browser, program: Program
+) -> None:
+    """None can be got (5); if one were there, a verifier would not make it good."""
+    code = browser.get_code()
+    with app.extensions["identity"].database.transaction() as session:
+        session.query(Code).update({"code_challenge": ""})
+    for verifier in ("v" * 64, None):
+        assert program.redeem(code, code_verifier=verifier).json["error"] == "invalid_grant"
 
 
 def test_security_7_every_answer_names_the_issuer_and_keeps_the_state(browser: Browser) -> None:
