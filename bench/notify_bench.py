@@ -36,9 +36,7 @@ def measure(options: Options) -> list[Figure]:
         letter.plain(letter.Sheet(lines, "Licence", filled(number), None, "Fisheries", written_at))
 
     return [
-        show(
-            Figure("render a one-page email, HTML and plain text", _ms(as_email, size), "ms", 1)
-        ),
+        show(Figure("render a one-page email, HTML and plain text", _ms(as_email, size), "ms", 1)),
         show(Figure("render a letter of a page as PDF", _ms(as_letter, size // 10), "ms")),
     ]
 
