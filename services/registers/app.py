@@ -9,7 +9,7 @@ from servicekit.clock import Clock, SystemClock
 from servicekit.database import Database
 from servicekit.settings import load
 from servicekit.tokens import Verifier
-from services.registers import routes, start_state
+from services.registers import background, routes, start_state
 from services.registers.settings import Settings
 
 
@@ -21,6 +21,7 @@ def create_app(
     clock: Clock | None = None,
 ) -> Flask:
     """Return the application; the environment is read only when settings is None."""
+    in_production = settings is None
     settings = settings or load(Settings, "REGISTERS")
     database = database or Database(settings.database_url)
     app = new_app(
@@ -31,5 +32,8 @@ def create_app(
         reset=lambda: start_state.reset(settings, database),
         verifier=verifier,
     )
-    routes.install(app, database, clock or SystemClock())
+    clock = clock or SystemClock()
+    routes.install(app, database, clock)
+    if in_production:
+        background.start(settings, database, clock)
     return app

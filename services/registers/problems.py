@@ -64,3 +64,9 @@ class ChangedMeanwhile(Problem):
     """The log or the record is not what the caller saw (RFC 9110 section 13.1.1)."""
 
     slug, title, status = "changed-meanwhile", "It changed meanwhile", 412
+
+
+class TooManySubscriptions(Problem):
+    """A client has as many subscriptions to a register as it may have."""
+
+    slug, title, status = "too-many-subscriptions", "There are too many subscriptions", 409

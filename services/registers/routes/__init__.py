@@ -9,6 +9,7 @@ from services.registers.routes import (
     appending,
     exports,
     extracts,
+    feeds,
     loading,
     log,
     proofs,
@@ -25,6 +26,17 @@ def install(app: Flask, database: Database, clock: Clock) -> None:
     app.url_map.converters["key"] = answers.Key
     app.wsgi_app = answers.SuffixOff(app.wsgi_app)  # type: ignore[assignment,method-assign]
     app.url_map.merge_slashes = False
-    modules = (reading, version1, proofs, exports, redirects, appending, loading, log, extracts)
+    modules = (
+        reading,
+        version1,
+        proofs,
+        exports,
+        redirects,
+        appending,
+        loading,
+        log,
+        extracts,
+        feeds,
+    )
     for module in modules:
         app.register_blueprint(module.blueprint)

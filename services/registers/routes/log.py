@@ -7,7 +7,7 @@ from flask import Blueprint, Response, current_app, request
 from sqlalchemy.orm import Session
 
 from servicekit import merkle
-from servicekit.access import public
+from servicekit.access import public, scope
 from servicekit.problems import NotFound, Unavailable
 from services.registers import signing
 from services.registers.domain import forms, objecthash, tiles
@@ -15,7 +15,7 @@ from services.registers.problems import RegisterDamaged
 from services.registers.routes import answers, paging
 from services.registers.routes.answers import FOREVER, FRESH, JSON
 from services.registers.routes.state import clock, database, register_or_404
-from services.registers.storage import checkpoints, heads, trees
+from services.registers.storage import checkpoints, heads, trees, verifying
 from services.registers.storage.trees import Damaged, Tree
 
 blueprint = Blueprint("log", __name__, url_prefix="/registers/<register>")
@@ -116,6 +116,33 @@ def tile(register: str, address: str, version: str) -> Response:
     response.headers["Cache-Control"] = FOREVER
     response.set_etag(hashlib.sha256(data).hexdigest()[:32])
     response.make_conditional(request)
+    return response
+
+
+@blueprint.get("/verification")
+@scope("platform.operate")
+def verification(register: str) -> Response:
+    """Rebuild the next entries after a number from what is stored; ``after`` goes on from there.
+
+    When all entries are done, the last part looks at the upper tiles, the heads and the counts.
+    """
+    answers.check_query("after")
+    after = paging.number_of("after", 0)
+    with database().snapshot() as session:
+        found = register_or_404(session, register)
+        part = verifying.verify(session, found, after)
+    difference = part.difference
+    body = {
+        "register": register,
+        "verified": part.upto,
+        "size": part.size,
+        "done": part.done,
+        "difference": None
+        if difference is None
+        else {"entry-number": difference.entry, "detail": difference.detail},
+    }
+    response = Response(json.dumps(body).encode(), content_type=JSON)
+    response.headers["Cache-Control"] = "no-store"
     return response
 
 
