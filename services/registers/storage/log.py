@@ -8,8 +8,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, Select, and_, bindparam, exists, func, select
-from sqlalchemy.orm import Session, aliased
+from sqlalchemy import ColumnElement, Row, Select, and_, bindparam, func, select
+from sqlalchemy.orm import Session
 
 from services.registers.storage import blobs, system
 from services.registers.storage.tables import Blob, Entry, Head, Record, Register
@@ -90,28 +90,31 @@ def export_entries(
 
 
 def export_items(session: Session, register_id: int, first: int, last: int) -> Iterator[str]:
-    """Return the items of the entries first to last, each once, in the order of first use."""
-    earlier = aliased(Entry)
-    statement = (
-        select(Blob.content)
-        .select_from(Entry)
-        .join(Blob, _BLOB_OF_ENTRY)
-        .where(
-            Entry.register_id == register_id,
-            # a blob's entries are all of one key, because its item holds the key
-            ~exists().where(
-                earlier.register_id == register_id,
-                earlier.key == Entry.key,
-                earlier.number >= first,
-                earlier.number < Entry.number,
-                earlier.blob == Entry.blob,
-            ),
+    """Return the items of the entries first to last, each once, in the order of first use.
+
+    Blobs are numbered in the order of first use: one above all before it is new, and one from
+    before the part is remembered when it was seen.
+    """
+    before = 0
+    if first > 1:
+        used = select(func.max(Entry.blob)).where(
+            Entry.register_id == register_id, Entry.number < first
         )
-        .order_by(Entry.number)
-    )
+        before = session.scalar(used) or 0
+    highest, older = before, set[int]()
+    statement = select(Entry.blob).where(Entry.register_id == register_id).order_by(Entry.number)
     for begin in range(first, last + 1, _EXPORT):
         end = min(last, begin + _EXPORT - 1)
-        yield from session.scalars(statement.where(Entry.number >= begin, Entry.number <= end))
+        wanted: list[int] = []
+        for blob in session.scalars(statement.where(Entry.number >= begin, Entry.number <= end)):
+            if blob > highest:
+                highest = blob
+                wanted.append(blob)
+            elif blob <= before and blob not in older:
+                older.add(blob)
+                wanted.append(blob)
+        contents = blobs.contents_of(session, register_id, wanted)
+        yield from (contents[blob] for blob in wanted)
 
 
 # -- records
