@@ -23,6 +23,7 @@ class Upstream:
         self.name, self.limits = name, limits
         self.instances = [Instance(name, address, limits) for address in addresses]
         self._leaving: list[Instance] = []
+        self._uploads: set[Answer] = set()
         self._turn = 0
 
     def bind(self) -> None:
@@ -63,8 +64,6 @@ class Upstream:
         instance asked, whatever its circuit breaker says. unbounded: a stream without a total
         time limit.
         """
-        if not sent and self._uploads() >= self.limits.connections * len(self.instances) // 2:
-            raise Unavailable(f"{self.name} has too many uploads at once. Try again shortly.")
         answer = Answer(
             self,
             request,
@@ -74,11 +73,21 @@ class Upstream:
             only=only,
             unbounded=unbounded,
         )
-        await answer.start()
+        if not sent:
+            self._admit(answer)
+        try:
+            await answer.start()
+        except BaseException:
+            self._uploads.discard(answer)
+            raise
         return answer
 
-    def _uploads(self) -> int:
-        return sum(instance.uploads for instance in self.instances)
+    def _admit(self, answer: Answer) -> None:
+        """Let long bodies have half of the connections at most: whoever reads needs some too."""
+        self._uploads = {one for one in self._uploads if one.uploads}
+        if len(self._uploads) >= self.limits.connections * len(self.instances) // 2:
+            raise Unavailable(f"{self.name} has too many uploads at once. Try again shortly.")
+        self._uploads.add(answer)
 
     # -- for an answer on its way
 

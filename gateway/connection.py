@@ -64,6 +64,11 @@ class Answer:
         """Whether the whole answer has come and been read."""
         return self._arrived and not self._pieces
 
+    @property
+    def uploads(self) -> bool:
+        """Whether the request's body is still on its way."""
+        return not (self.sent or self._arrived or self._fault)
+
     async def start(self, *, fresh: bool = False) -> None:
         """Send the request over a kept or a new connection."""
         while True:

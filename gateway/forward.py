@@ -74,11 +74,6 @@ class Instance:
         """How many calls it has: under way, connecting or waiting for a connection."""
         return self._open - len(self._idle) + len(self._queue)
 
-    @property
-    def uploads(self) -> int:
-        """How many of them still send their body."""
-        return sum(1 for one in self.busy if one.answer is not None and not one.answer.sent)
-
     # -- the pool
 
     async def take(self, *, fresh: bool = False) -> Connection:
