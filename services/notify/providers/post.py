@@ -3,7 +3,7 @@
 from servicekit.clock import Clock
 from servicekit.database import Database
 from services.notify.providers import LetterContent, Message, Outcome, Provider
-from services.notify.rendering import letter, pages
+from services.notify.rendering import pages
 from services.notify.storage import contents
 
 
@@ -38,6 +38,8 @@ class Post:
         return self._inbox.deliver(message)
 
     def _make(self, message: Message, content: LetterContent) -> pages.Judgement:
+        from services.notify.rendering import letter  # its library costs 9 MB
+
         sheet = letter.Sheet(
             lines=content.lines,
             subject=message.subject,

@@ -3,9 +3,10 @@
 import io
 import logging
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from pypdf import PdfReader
-from pypdf.generic import DictionaryObject, IndirectObject
+if TYPE_CHECKING:
+    from pypdf import PdfReader
 
 logging.getLogger("pypdf").setLevel(logging.CRITICAL)  # it would quote from the letter
 MAX_PAGES = 10
@@ -33,6 +34,8 @@ def judge(pdf: bytes) -> Judgement:
     """Return whether a PDF can be printed as a letter, and its pages."""
     if _TEST_VIRUS in pdf:
         return Judgement(0, "it holds the test virus", is_dangerous=True)
+    from pypdf import PdfReader  # it costs 23 MB, and most processes never see a letter
+
     try:
         reader = PdfReader(io.BytesIO(pdf))
         if reader.is_encrypted:
@@ -52,6 +55,8 @@ def judge(pdf: bytes) -> Judgement:
 
 def count(pdf: bytes) -> int:
     """Return the number of pages of a PDF that we made."""
+    from pypdf import PdfReader
+
     return len(PdfReader(io.BytesIO(pdf)).pages)
 
 
@@ -59,8 +64,10 @@ def _is_a4(width: float, height: float) -> bool:
     return abs(width - _A4_POINTS[0]) <= _TOLERANCE and abs(height - _A4_POINTS[1]) <= _TOLERANCE
 
 
-def _active(reader: PdfReader) -> str | None:
+def _active(reader: "PdfReader") -> str | None:
     """Return the name of something that acts by itself, wherever in the file it is."""
+    from pypdf.generic import DictionaryObject, IndirectObject
+
     for number in sorted(reader.xref_objStm.keys() | _numbers(reader)):
         found = reader.get_object(IndirectObject(number, 0, reader))
         if isinstance(found, DictionaryObject):
@@ -70,5 +77,5 @@ def _active(reader: PdfReader) -> str | None:
     return None
 
 
-def _numbers(reader: PdfReader) -> set[int]:
+def _numbers(reader: "PdfReader") -> set[int]:
     return {number for generation in reader.xref.values() for number in generation}

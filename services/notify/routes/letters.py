@@ -20,7 +20,6 @@ from services.notify.errors import (
     PdfNotReadyError,
     ValidationError,
 )
-from services.notify.rendering import letter
 from services.notify.routes.blueprint import v2
 from services.notify.routes.composed import Composed
 from services.notify.routes.composing import filled, refuse_files, suitable
@@ -65,6 +64,8 @@ def compose_letter(session: Session, sender: Caller, body: dict[str, Any], new_i
 
 def check_printable(*texts: str | None) -> None:
     """Refuse a QR code that no phone could read, and characters that no font here has."""
+    from services.notify.rendering import letter  # its library costs 9 MB
+
     joined = "\n".join(filter(None, texts))
     for link in qr.links(joined):
         if (size := len(link.encode())) > qr.MAX_BYTES:
