@@ -46,7 +46,7 @@ class Checker:
                 found.append(Fault(f"The register has no field {name}.", "schema"))
                 continue
             many, check = known
-            if value in ("", []):
+            if not value:
                 continue  # the same as a field that is not there
             if many is not isinstance(value, list):
                 wanted = "a list of values" if many else "one value"
