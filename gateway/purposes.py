@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -25,11 +26,19 @@ Purposes = Mapping[str, Purpose]
 
 
 def load_purposes(path: Path) -> Purposes:
-    """Read the catalogue from its YAML file."""
+    """Read the catalogue from its YAML file; raise ValueError for a line that makes no sense."""
     lines = yaml.safe_load(path.read_text(encoding="utf-8"))
-    return {
-        code: Purpose(
-            code, line["title"], frozenset(line["bases"]), int(line.get("disclose_after_days", 0))
-        )
-        for code, line in lines.items()
-    }
+    return {code: read_purpose(code, line) for code, line in lines.items()}
+
+
+def read_purpose(code: str, line: Mapping[str, Any]) -> Purpose:
+    """Turn one entry of the file into a Purpose.
+
+    Only a law can keep a reading from the person: who agreed, or looked themselves, knows of it.
+    """
+    bases, days = frozenset(line["bases"]), line.get("disclose_after_days", 0)
+    if not isinstance(days, int) or isinstance(days, bool) or days < 0:
+        raise ValueError(f"{code}: disclose_after_days is a whole number of days")
+    if days and bases & {"consent", "own"}:
+        raise ValueError(f"{code}: disclose_after_days goes with statutes only")
+    return Purpose(code, line["title"], bases, days)

@@ -7,7 +7,7 @@ from typing import Any
 from gateway.captions import Facts, caption
 from gateway.exchanges.seal import Seal
 from gateway.purposes import Purposes
-from gateway.routing import RouteTable
+from gateway.routing import Route, RouteTable
 
 _READS = ("GET", "HEAD")
 NameOf = Callable[[str], Mapping[str, str]]
@@ -17,9 +17,8 @@ class Listing:
     """Turns stored entries into the members of ``GET /exchanges``."""
 
     def __init__(self, routes: RouteTable, purposes: Purposes, name_of: NameOf, seal: Seal) -> None:
-        self._routes = {
-            (route.path, method): route for route in routes.routes for method in route.allow
-        }
+        self._table, self._of = routes, routes.routes
+        self._routes = _by_address(routes)
         self._purposes, self._name_of, self._seal = purposes, name_of, seal
 
     def show(self, row: Mapping[str, Any], *, with_subject: bool) -> dict[str, Any]:
@@ -31,6 +30,8 @@ class Listing:
         caller = row["caller"]
         name = self._name_of(caller) if caller else None
         purpose = self._purposes.get(row["purpose"] or "")
+        if self._of is not self._table.routes:  # the table was read again
+            self._of, self._routes = self._table.routes, _by_address(self._table)
         route = self._routes.get((row["route"], row["method"]))
         shown = {
             "exchange": row["exchange"],
@@ -74,6 +75,10 @@ class Listing:
         if not with_subject and row["disclose_at_ms"]:
             shown["hidden_until"] = time_of(row["disclose_at_ms"])
         return shown
+
+
+def _by_address(table: RouteTable) -> dict[tuple[str, str], Route]:
+    return {(route.path, method): route for route in table.routes for method in route.allow}
 
 
 def time_of(at_ms: int) -> str:

@@ -20,8 +20,8 @@ from gateway.asgi import AsgiApp, Message, Receive, Scope, Send
 from gateway.exchanges import query
 from gateway.exchanges.listing import Listing
 from servicekit.database import Database
-from servicekit.problems import InsufficientScope, Unavailable
-from servicekit.tokens import Token, Verifier, check_confirmation, credentials
+from servicekit.problems import InsufficientScope, Problem, Unavailable
+from servicekit.tokens import Token, UnknownKey, Verifier, check_confirmation, credentials
 
 logger = logging.getLogger(__name__)
 PATH = "/exchanges/stream"
@@ -34,6 +34,7 @@ RETRY_MS = 2_000
 
 @dataclass(eq=False)
 class _Viewer:
+    check: Callable[[], Token]  # raises the Problem once the viewer may no longer watch
     waiting: asyncio.Queue[tuple[int, bytes]] = field(default_factory=lambda: asyncio.Queue(HELD))
     ended: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -88,7 +89,7 @@ class Stream:
                 f"{self._most} others are watching, which is as many as can. Try again shortly.",
                 retry_after_s=10,
             )
-        viewer = _Viewer()
+        viewer = _Viewer(lambda: self._token(scope))
         self._viewers.add(viewer)
         try:
             await self._join()
@@ -115,7 +116,10 @@ class Stream:
         """Check the token as the gateway's other views do, whatever the door said."""
         headers = dict(scope["headers"])
         given = credentials(headers.get(b"authorization", b"").decode("latin-1") or None)
-        token = self._verifier.verify(given.token, AUDIENCE, may_fetch=False)
+        try:
+            token = self._verifier.verify(given.token, AUDIENCE, may_fetch=False)
+        except UnknownKey:  # the door has just verified it, so the keys are on their way
+            raise Unavailable("The keys are being fetched. Try again shortly.") from None
         proof = headers.get(b"atoll-proof")
         check_confirmation(token, given.scheme, proof.decode("latin-1") if proof else None)
         if SCOPE not in token.scopes:
@@ -176,6 +180,13 @@ class Stream:
             if self._is_leaving():  # they come back at once, to the process that takes over
                 self._let_go()
                 return
+            for viewer in self._viewers:
+                try:
+                    viewer.check()
+                except Unavailable:
+                    continue
+                except Problem:  # the token was revoked or has expired
+                    viewer.ended.set()
             try:
                 page = await asyncio.to_thread(self._page, self._seen)
             except (SQLAlchemyError, OSError) as error:

@@ -1,6 +1,6 @@
 """The gateway's tables and its only SQL."""
 
-from gateway.storage.appending import append_exchanges
+from gateway.storage.appending import TreeDamaged, append_exchanges
 from gateway.storage.base import Base
 from gateway.storage.exchanges import (
     EVERYTHING,
@@ -35,6 +35,7 @@ __all__ = [
     "Base",
     "Exchange",
     "IssuerKeys",
+    "TreeDamaged",
     "Wanted",
     "append_exchanges",
     "canonical",

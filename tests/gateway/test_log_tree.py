@@ -20,7 +20,7 @@ from gateway.exchanges.retention import Retention
 from gateway.exchanges.seal import Seal
 from gateway.exchanges.verification import Fault, Report, Verification
 from gateway.exchanges.writer import Writer
-from gateway.purposes import Purpose
+from gateway.purposes import Purpose, read_purpose
 from servicekit import merkle, migrate
 from servicekit.database import Database
 from servicekit.note import NoteInvalid, Signer, open_checkpoint
@@ -347,6 +347,19 @@ def test_a_purpose_may_delay_what_the_person_sees() -> None:
     made = entry("b")
     made.take_purpose(Purpose("own-data", {"en": "x", "dv": "x"}, frozenset({"own"})))
     assert (made.purpose, made.disclose_at_ms) == ("own-data", None)
+
+
+@pytest.mark.parametrize(
+    ("bases", "days"),
+    [(["consent"], 30), (["own"], 1), (["statute:x", "own"], 5), (["statute:x"], -1),
+     (["statute:x"], "soon"), (["statute:x"], True), (["statute:x"], 1.5)],
+)  # fmt: skip
+def test_only_a_law_may_delay_it(bases: list[str], days: Any) -> None:
+    line = {"title": {"en": "x", "dv": "x"}, "bases": bases, "disclose_after_days": days}
+    with pytest.raises(ValueError, match="disclose_after_days"):
+        read_purpose("inquiry", line)
+    good = read_purpose("inquiry", line | {"bases": ["statute:x"], "disclose_after_days": 90})
+    assert good.disclose_after_days == 90
 
 
 def test_the_key_is_the_one_made_at_setup_or_follows_from_the_logs() -> None:

@@ -219,3 +219,15 @@ async def test_a_worker_that_is_replaced_lets_its_viewers_go(tmp_path: Path) -> 
     async with door(tmp_path) as it, watching(it, 3) as viewers:
         it.plane.operations.leaving.set()
         await until(lambda: all(one.ended for one in viewers))
+
+
+@in_loop
+async def test_a_viewer_whose_program_is_disabled_sees_no_more(tmp_path: Path) -> None:
+    async with door(tmp_path) as it, watching(it, client_id="watcher") as [viewer]:
+        name = {"en": "Watcher", "dv": "x"}
+        it.events.append(
+            {"n": 1, "kind": "client", "client_id": "watcher", "name": name, "enabled": False}
+        )
+        await until(lambda: viewer.ended)
+        again = it.issuer.headers("gateway", "exchanges.stream", client_id="watcher")
+        assert (await it.get("/exchanges/stream", again)).status == 401
