@@ -85,10 +85,13 @@ def spend_challenge(session: Session, digest: str, expires_at: datetime, now: da
     engine = session.get_bind().dialect.name
     insert = postgresql.insert if engine == "postgresql" else sqlite.insert
     session.execute(delete(SpentChallenge).where(SpentChallenge.expires_at < now))
-    result = session.execute(
-        insert(SpentChallenge).values(digest=digest, expires_at=expires_at).on_conflict_do_nothing()
+    taken = session.scalar(
+        insert(SpentChallenge)
+        .values(digest=digest, expires_at=expires_at)
+        .on_conflict_do_nothing()
+        .returning(SpentChallenge.digest)
     )
-    return _one(result)
+    return taken is not None
 
 
 def replace_recovery_codes(session: Session, sub: str, hashes: Iterable[str]) -> None:

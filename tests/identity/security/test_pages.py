@@ -57,7 +57,7 @@ def is_signed_in(browser: Browser) -> bool:
     return browser.get("/identity/consents").status_code == 200
 
 
-def test_26_the_session_gets_a_new_id_at_sign_in(browser: Browser) -> None:
+def test_security_26_the_session_gets_a_new_id_at_sign_in(browser: Browser) -> None:
     browser.get("/identity/sign-in")
     before = browser.cookie()
     browser.sign_in()
@@ -69,7 +69,7 @@ def test_26_the_session_gets_a_new_id_at_sign_in(browser: Browser) -> None:
     assert browser.cookie() != after
 
 
-def test_26_a_planted_session_id_is_never_used(browser: Browser) -> None:
+def test_security_26_a_planted_session_id_is_never_used(browser: Browser) -> None:
     planted = "p" * 43
     browser.client.set_cookie("atoll_identity", planted)
     browser.sign_in()
@@ -79,13 +79,13 @@ def test_26_a_planted_session_id_is_never_used(browser: Browser) -> None:
 
 
 @pytest.mark.parametrize("cookie", ["", "short", "x" * 3000, "a\\000b", "ދިވެހި", "../" * 14 + "a"])
-def test_26_a_malformed_cookie_is_no_session(browser: Browser, cookie: str) -> None:
+def test_security_26_a_malformed_cookie_is_no_session(browser: Browser, cookie: str) -> None:
     browser.client.set_cookie("atoll_identity", quote(cookie))
     assert not is_signed_in(browser)
     assert browser.get("/identity/sign-in").status_code == 200
 
 
-def test_26_cookies_are_plain_on_loopback_and_locked_on_https(
+def test_security_26_cookies_are_plain_on_loopback_and_locked_on_https(
     browser: Browser, https_app: Flask
 ) -> None:
     plain = browser.get("/identity/sign-in").headers["Set-Cookie"]
@@ -103,7 +103,7 @@ def test_26_cookies_are_plain_on_loopback_and_locked_on_https(
         assert "Domain" not in cookie
 
 
-def test_26_a_session_ends_when_nobody_uses_it(browser: Browser, clock: FakeClock) -> None:
+def test_security_26_a_session_ends_when_nobody_uses_it(browser: Browser, clock: FakeClock) -> None:
     browser.sign_in()
     for _ in range(4):
         clock.advance(minutes=29)
@@ -112,7 +112,7 @@ def test_26_a_session_ends_when_nobody_uses_it(browser: Browser, clock: FakeCloc
     assert not is_signed_in(browser)
 
 
-def test_26_a_session_ends_in_the_evening(browser: Browser, clock: FakeClock) -> None:
+def test_security_26_a_session_ends_in_the_evening(browser: Browser, clock: FakeClock) -> None:
     browser.sign_in()
     for _ in range(23):
         clock.advance(minutes=20)
@@ -121,7 +121,7 @@ def test_26_a_session_ends_in_the_evening(browser: Browser, clock: FakeClock) ->
     assert not is_signed_in(browser)
 
 
-def test_26_sign_out_kills_a_copied_cookie_and_every_token(
+def test_security_26_sign_out_kills_a_copied_cookie_and_every_token(
     browser: Browser, program: Program
 ) -> None:
     tokens = program.redeem(browser.get_code()).json
@@ -147,7 +147,7 @@ def test_26_sign_out_kills_a_copied_cookie_and_every_token(
     ],
 )
 @pytest.mark.parametrize("path", ["sign-out", *FORMS])
-def test_27_forms_from_other_sites_are_refused(
+def test_security_27_forms_from_other_sites_are_refused(
     browser: Browser, path: str, headers: dict[str, str]
 ) -> None:
     browser.sign_in()
@@ -160,7 +160,7 @@ def test_27_forms_from_other_sites_are_refused(
 
 @pytest.mark.parametrize("token", [None, "", "0" * 64, "ދިވެހި"])
 @pytest.mark.parametrize("path", FORMS)
-def test_27_forms_without_this_sessions_token_are_refused(
+def test_security_27_forms_without_this_sessions_token_are_refused(
     browser: Browser, path: str, token: str | None
 ) -> None:
     browser.sign_in()
@@ -169,7 +169,7 @@ def test_27_forms_without_this_sessions_token_are_refused(
 
 
 @pytest.mark.parametrize("path", PAGES)
-def test_28_every_page_is_locked_down(browser: Browser, path: str) -> None:
+def test_security_28_every_page_is_locked_down(browser: Browser, path: str) -> None:
     browser.sign_in()
     page = browser.get(path)
     assert page.status_code == 200
@@ -181,7 +181,7 @@ def test_28_every_page_is_locked_down(browser: Browser, path: str) -> None:
     assert page.headers["Cache-Control"] == "no-store"
 
 
-def test_28_a_form_may_lead_to_the_client_that_asked_and_to_nobody_else(
+def test_security_28_a_form_may_lead_to_the_client_that_asked_and_to_nobody_else(
     browser: Browser, app: Flask
 ) -> None:
     with app.extensions["identity"].database.transaction() as session:
@@ -197,7 +197,7 @@ def test_28_a_form_may_lead_to_the_client_that_asked_and_to_nobody_else(
 
 
 @pytest.mark.parametrize("address", ["https://evil.example/", "//evil.example", "/portal/", None])
-def test_29_sign_out_leads_to_registered_addresses_only(
+def test_security_29_sign_out_leads_to_registered_addresses_only(
     browser: Browser, program: Program, address: str | None
 ) -> None:
     hint = program.redeem(browser.get_code()).json["id_token"]
@@ -210,7 +210,7 @@ def test_29_sign_out_leads_to_registered_addresses_only(
     assert not is_signed_in(browser)
 
 
-def test_29_sign_out_with_a_valid_hint_goes_back_to_the_client(
+def test_security_29_sign_out_with_a_valid_hint_goes_back_to_the_client(
     browser: Browser, program: Program
 ) -> None:
     hint = program.redeem(browser.get_code()).json["id_token"]
@@ -227,7 +227,9 @@ def test_29_sign_out_with_a_valid_hint_goes_back_to_the_client(
 
 
 @pytest.mark.parametrize("hint", [None, "", "a.b.c", "x" * 9000, "ދިވެހި"])
-def test_29_sign_out_without_a_valid_hint_asks_first(browser: Browser, hint: str | None) -> None:
+def test_security_29_sign_out_without_a_valid_hint_asks_first(
+    browser: Browser, hint: str | None
+) -> None:
     browser.sign_in()
     query = {"post_logout_redirect_uri": "http://localhost:8000/", "client_id": "portal"}
     if hint is not None:
@@ -237,7 +239,7 @@ def test_29_sign_out_without_a_valid_hint_asks_first(browser: Browser, hint: str
     assert is_signed_in(browser)
 
 
-def test_29_somebody_elses_hint_asks_first(browser: Browser, program: Program) -> None:
+def test_security_29_somebody_elses_hint_asks_first(browser: Browser, program: Program) -> None:
     hint = program.redeem(browser.get_code("ibrahim")).json["id_token"]
     browser.sign_in("aishath")
     page = browser.get("/identity/sign-out", query_string={"id_token_hint": hint})
@@ -245,14 +247,16 @@ def test_29_somebody_elses_hint_asks_first(browser: Browser, program: Program) -
     assert is_signed_in(browser)
 
 
-def test_29_after_sign_in_the_way_leads_to_our_own_page(browser: Browser) -> None:
+def test_security_29_after_sign_in_the_way_leads_to_our_own_page(browser: Browser) -> None:
     for extra in ("", "?next=https://evil.example", "?redirect_uri=https://evil.example"):
         browser.clock.advance(seconds=31)
         answer = browser.sign_in(at=f"/identity/sign-in{extra}")
         assert answer.headers["Location"] == "/identity/consents"
 
 
-def test_30_names_with_markup_are_harmless(app: Flask, browser: Browser, program: Program) -> None:
+def test_security_30_names_with_markup_are_harmless(
+    app: Flask, browser: Browser, program: Program
+) -> None:
     name = '<script>alert(1)</script>"\u202e\r\nX: y'
     with app.extensions["identity"].database.transaction() as session:
         session.query(Person).filter_by(username="aishath").update({"name": name})

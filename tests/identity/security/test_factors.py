@@ -44,7 +44,7 @@ def test_a_strangers_way_leads_through_the_sign_in_and_back(browser: Browser, pa
     assert browser.get(back.headers["Location"]).status_code == 200
 
 
-def test_29_only_our_own_pages_are_led_to(browser: Browser) -> None:
+def test_security_29_only_our_own_pages_are_led_to(browser: Browser) -> None:
     for to in ("https://evil.example", "//evil.example", "/portal/", "factors/../x", ""):
         browser.clock.advance(seconds=31)
         answer = browser.sign_in(at=f"/identity/sign-in?to={to}")
@@ -70,7 +70,7 @@ def test_factors_change_only_shortly_after_a_sign_in(
     assert answer.headers["Location"] == "/identity/sign-in?to=factors"
 
 
-def test_26_proving_it_again_renews_the_id_and_keeps_the_session(
+def test_security_26_proving_it_again_renews_the_id_and_keeps_the_session(
     app: Flask, browser: Browser, program: Program, clock: FakeClock
 ) -> None:
     tokens = program.redeem(browser.get_code()).json
@@ -83,7 +83,7 @@ def test_26_proving_it_again_renews_the_id_and_keeps_the_session(
     assert browser.get(FACTORS).status_code == 303  # the old id is dead
 
 
-def test_26_step_up_renews_the_id_and_raises_the_level(
+def test_security_26_step_up_renews_the_id_and_raises_the_level(
     browser: Browser, program: Program, clock: FakeClock
 ) -> None:
     browser.sign_in()
@@ -102,7 +102,7 @@ def test_26_step_up_renews_the_id_and_raises_the_level(
     assert claims["sid"] == plain["sid"]
 
 
-def test_26_somebody_elses_sign_in_ends_the_session_before(
+def test_security_26_somebody_elses_sign_in_ends_the_session_before(
     browser: Browser, program: Program
 ) -> None:
     tokens = program.redeem(browser.get_code("aishath")).json
@@ -113,7 +113,7 @@ def test_26_somebody_elses_sign_in_ends_the_session_before(
     assert browser.get(FACTORS).status_code == 303
 
 
-def test_13_a_changed_password_ends_every_other_sign_in_and_every_token(
+def test_security_13_a_changed_password_ends_every_other_sign_in_and_every_token(
     app: Flask, browser: Browser, program: Program, start_state: dict, clock: FakeClock
 ) -> None:
     elsewhere = Browser(app, start_state, clock)
@@ -131,7 +131,9 @@ def test_13_a_changed_password_ends_every_other_sign_in_and_every_token(
 
 
 @pytest.mark.parametrize("password", ["", "short", "x" * 129, "aishath1", "Dhivehi123", "password"])
-def test_36_a_weak_password_changes_nothing(app: Flask, browser: Browser, password: str) -> None:
+def test_security_36_a_weak_password_changes_nothing(
+    app: Flask, browser: Browser, password: str
+) -> None:
     browser.sign_in()
     hashed = person(app, "aishath").password_hash
     assert change_password(browser, password) == 422
@@ -139,7 +141,7 @@ def test_36_a_weak_password_changes_nothing(app: Flask, browser: Browser, passwo
     assert messages(app, "aishath") == []
 
 
-def test_13_a_new_app_replaces_the_old_one_and_ends_tokens(
+def test_security_13_a_new_app_replaces_the_old_one_and_ends_tokens(
     app: Flask, browser: Browser, program: Program, clock: FakeClock
 ) -> None:
     tokens = program.redeem(browser.get_code()).json
@@ -229,7 +231,7 @@ def test_every_sign_in_can_be_ended_at_once(
     assert program.refresh(tokens["refresh_token"]).json["error"] == "invalid_grant"
 
 
-def test_32_failures_are_shown_to_the_citizen(
+def test_security_32_failures_are_shown_to_the_citizen(
     app: Flask, browser: Browser, start_state: dict, clock: FakeClock
 ) -> None:
     browser.sign_in()

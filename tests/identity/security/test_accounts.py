@@ -8,6 +8,7 @@ from datetime import timedelta
 import pytest
 from argon2 import PasswordHasher
 from flask import Flask
+from sqlalchemy import event
 from werkzeug.test import TestResponse
 
 from servicekit.database import Database
@@ -27,7 +28,7 @@ def without_name(page: TestResponse, name: str) -> str:
     return text.replace(f'value="{name}"', 'value="NAME"')
 
 
-def test_31_an_unknown_person_and_a_wrong_password_get_one_and_the_same_answer(
+def test_security_31_an_unknown_person_and_a_wrong_password_get_one_and_the_same_answer(
     browser: Browser,
 ) -> None:
     known = browser.sign_in("aishath", password="wrong")
@@ -42,7 +43,7 @@ def test_31_an_unknown_person_and_a_wrong_password_get_one_and_the_same_answer(
     ]
 
 
-def test_31_an_unknown_person_costs_a_hash_too(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_security_31_an_unknown_person_costs_a_hash_too(monkeypatch: pytest.MonkeyPatch) -> None:
     passwords = Passwords()
     compared = []
     hasher = type("Counting", (), {"verify": lambda self, a, b: compared.append(a)})()
@@ -52,8 +53,28 @@ def test_31_an_unknown_person_costs_a_hash_too(monkeypatch: pytest.MonkeyPatch) 
     assert len(compared) == 2
 
 
+def test_security_31_a_failure_costs_as_many_writes_for_a_name_that_nobody_has(
+    app: Flask, browser: Browser
+) -> None:
+    engine, counts = app.extensions["identity"].database.engine, []
+    for name in ("aishath", "nobody"):
+        token = browser.form_token(browser.get("/identity/sign-in"))
+        written: list[str] = []
+
+        def note(_c: object, _k: object, statement: str, *_: object) -> None:
+            if not statement.startswith("SELECT"):
+                written.append(statement.split()[0])  # noqa: B023
+
+        event.listen(engine, "before_cursor_execute", note)
+        form = {"form_token": token, "username": name, "password": "wrong", "code": "123456"}
+        assert browser.post("/identity/sign-in", form).status_code == 422
+        event.remove(engine, "before_cursor_execute", note)
+        counts.append(written)
+    assert counts[0] == counts[1]
+
+
 @pytest.mark.parametrize("person", ["aishath", "nobody"])
-def test_32_the_wait_grows_but_never_becomes_a_lock(
+def test_security_32_the_wait_grows_but_never_becomes_a_lock(
     browser: Browser, clock: FakeClock, person: str
 ) -> None:
     waits = []
@@ -78,7 +99,7 @@ def guess(browser: Browser, clock: FakeClock, times: int, person: str = "aishath
         assert answer.status_code == 422
 
 
-def test_32_a_known_device_is_not_delayed_by_strangers(
+def test_security_32_a_known_device_is_not_delayed_by_strangers(
     app: Flask, browser: Browser, start_state: dict, clock: FakeClock
 ) -> None:
     browser.sign_in()
@@ -90,7 +111,7 @@ def test_32_a_known_device_is_not_delayed_by_strangers(
     assert stranger.sign_in(password="wrong").status_code == 429, "her success helps no stranger"
 
 
-def test_32_a_known_device_is_known_for_its_own_person_alone(
+def test_security_32_a_known_device_is_known_for_its_own_person_alone(
     app: Flask, browser: Browser, start_state: dict, clock: FakeClock
 ) -> None:
     browser.sign_in("ibrahim")
@@ -98,13 +119,15 @@ def test_32_a_known_device_is_known_for_its_own_person_alone(
     assert browser.sign_in(password="wrong").status_code == 429
 
 
-def test_32_a_known_device_waits_for_its_own_failures(browser: Browser, clock: FakeClock) -> None:
+def test_security_32_a_known_device_waits_for_its_own_failures(
+    browser: Browser, clock: FakeClock
+) -> None:
     browser.sign_in()
     guess(browser, clock, 3)
     assert browser.sign_in(password="wrong").status_code == 429
 
 
-def test_32_the_device_cookie_is_forgotten_when_factors_change(
+def test_security_32_the_device_cookie_is_forgotten_when_factors_change(
     app: Flask, browser: Browser, start_state: dict, clock: FakeClock
 ) -> None:
     browser.sign_in()
@@ -119,7 +142,7 @@ def from_network(browser: Browser, address: str) -> Browser:
     return browser
 
 
-def test_32_one_network_cannot_try_many_accounts_without_end(
+def test_security_32_one_network_cannot_try_many_accounts_without_end(
     app: Flask, browser: Browser, start_state: dict, clock: FakeClock
 ) -> None:
     robber = from_network(Browser(app, start_state, clock), "203.0.113.7")
@@ -133,7 +156,7 @@ def test_32_one_network_cannot_try_many_accounts_without_end(
     assert from_network(browser, "198.51.100.9").sign_in().status_code == 303  # others go on
 
 
-def test_32_a_success_takes_back_its_own_count_of_the_network_and_no_more(
+def test_security_32_a_success_takes_back_its_own_count_of_the_network_and_no_more(
     app: Flask, start_state: dict, clock: FakeClock
 ) -> None:
     robber = from_network(Browser(app, start_state, clock), "203.0.113.7")
@@ -146,7 +169,7 @@ def test_32_a_success_takes_back_its_own_count_of_the_network_and_no_more(
     assert robber.sign_in("another", password="x").status_code == 429
 
 
-def test_32_addresses_of_one_household_are_one_network() -> None:
+def test_security_32_addresses_of_one_household_are_one_network() -> None:
     assert visitor("", "2001:db8::1").key == visitor("", "2001:db8::ffff:2").key
     assert visitor("", "2001:db8::1").key != visitor("", "2001:db8:0:1::1").key
     assert visitor("", "::ffff:203.0.113.7").key == visitor("", "203.0.113.7").key
@@ -155,7 +178,9 @@ def test_32_addresses_of_one_household_are_one_network() -> None:
     assert visitor("", "::1").network == visitor("", "127.0.0.2").network == "local"
 
 
-def test_32_failures_are_forgotten_after_half_an_hour(browser: Browser, clock: FakeClock) -> None:
+def test_security_32_failures_are_forgotten_after_half_an_hour(
+    browser: Browser, clock: FakeClock
+) -> None:
     for _ in range(3):
         browser.sign_in(password="wrong")
     assert browser.sign_in(password="wrong").status_code == 429
@@ -164,13 +189,13 @@ def test_32_failures_are_forgotten_after_half_an_hour(browser: Browser, clock: F
         assert browser.sign_in(password="wrong").status_code == 422
 
 
-def test_32_spelling_a_name_differently_does_not_help(browser: Browser) -> None:
+def test_security_32_spelling_a_name_differently_does_not_help(browser: Browser) -> None:
     for name in ("aishath", "AISHATH", " Aishath "):
         assert browser.sign_in(name, password="wrong").status_code == 422
     assert browser.sign_in("aishatH", password="wrong").status_code == 429
 
 
-def test_33_a_one_time_code_works_once(browser: Browser, clock: FakeClock) -> None:
+def test_security_33_a_one_time_code_works_once(browser: Browser, clock: FakeClock) -> None:
     code = browser.code("aishath")
     assert browser.sign_in(code=code).status_code == 303
     assert browser.sign_in(code=code).status_code == 422
@@ -179,11 +204,11 @@ def test_33_a_one_time_code_works_once(browser: Browser, clock: FakeClock) -> No
 
 
 @pytest.mark.parametrize(("ahead", "status"), [(-2, 422), (-1, 303), (0, 303), (1, 303), (2, 422)])
-def test_33_a_code_may_be_one_step_away(browser: Browser, ahead: int, status: int) -> None:
+def test_security_33_a_code_may_be_one_step_away(browser: Browser, ahead: int, status: int) -> None:
     assert browser.sign_in(code=browser.code("aishath", ahead)).status_code == status
 
 
-def test_33_guessing_codes_for_half_an_hour_hardly_ever_succeeds(
+def test_security_33_guessing_codes_for_half_an_hour_hardly_ever_succeeds(
     file_database: Database, clock: FakeClock
 ) -> None:
     tried, end = 0, clock.now() + timedelta(minutes=30)
@@ -195,7 +220,7 @@ def test_33_guessing_codes_for_half_an_hour_hardly_ever_succeeds(
     assert tried * 3 / 10**6 < 0.001
 
 
-def test_35_only_a_few_sign_ins_are_checked_at_a_time() -> None:
+def test_security_35_only_a_few_sign_ins_are_checked_at_a_time() -> None:
     passwords = Passwords()
     entered = [passwords.turn() for _ in range(AT_ONCE + WAITING)]
     for turn in entered:
@@ -208,7 +233,7 @@ def test_35_only_a_few_sign_ins_are_checked_at_a_time() -> None:
         pass
 
 
-def test_35_many_sign_ins_leave_room_for_tokens(app: Flask, program: Program) -> None:
+def test_security_35_many_sign_ins_leave_room_for_tokens(app: Flask, program: Program) -> None:
     passwords = app.extensions["identity"].passwords
     release, inside = threading.Event(), threading.Barrier(AT_ONCE + WAITING + 1)
 
@@ -230,7 +255,7 @@ def test_35_many_sign_ins_leave_room_for_tokens(app: Flask, program: Program) ->
             holder.join()
 
 
-def test_35_a_sign_in_too_many_is_told_to_come_back(app: Flask, browser: Browser) -> None:
+def test_security_35_a_sign_in_too_many_is_told_to_come_back(app: Flask, browser: Browser) -> None:
     passwords = app.extensions["identity"].passwords
     turns = [passwords.turn() for _ in range(AT_ONCE + WAITING)]
     for turn in turns:
@@ -243,13 +268,13 @@ def test_35_a_sign_in_too_many_is_told_to_come_back(app: Flask, browser: Browser
     assert browser.sign_in().status_code == 303  # and nothing was counted against her
 
 
-def test_36_passwords_are_hashed_at_owasps_cost(
+def test_security_36_passwords_are_hashed_at_owasps_cost(
     cheap_hashes: Callable[[], PasswordHasher],
 ) -> None:
     assert cheap_hashes().hash("x").startswith("$argon2id$v=19$m=19456,t=2,p=1$")
 
 
-def test_35_new_passwords_wait_for_their_turn_too(
+def test_security_35_new_passwords_wait_for_their_turn_too(
     app: Flask, browser: Browser, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     passwords = app.extensions["identity"].passwords
@@ -264,13 +289,13 @@ def test_35_new_passwords_wait_for_their_turn_too(
     assert refused.status_code == 503
 
 
-def test_36_a_password_may_be_typed_in_two_ways() -> None:
+def test_security_36_a_password_may_be_typed_in_two_ways() -> None:
     passwords = Passwords()
     assert passwords.matches("ﬁsh and Å chips", passwords.hash("fish and Å chips"))
     assert not passwords.matches("fish and A chips", passwords.hash("fish and Å chips"))
 
 
-def test_36_long_passwords_and_passphrases_in_any_script_are_taken() -> None:
+def test_security_36_long_passwords_and_passphrases_in_any_script_are_taken() -> None:
     passwords = Passwords()
     for password in ("x" * 128, "ދިވެހި ޕާސްވޯޑް", "  spaces stay  "):
         assert passwords.matches(password, hash_password(password))

@@ -65,7 +65,7 @@ def sign_in_works(browser: Browser, password: str, code: str) -> bool:
     return browser.sign_in(password=password, code=code).status_code == 303
 
 
-def test_37_a_forgotten_password_needs_the_message_and_the_second_factor(
+def test_security_37_a_forgotten_password_needs_the_message_and_the_second_factor(
     app: Flask, browser: Browser, owner: Browser, program: Program, clock: FakeClock
 ) -> None:
     tokens = program.redeem(owner.get_code()).json
@@ -86,7 +86,9 @@ def test_37_a_forgotten_password_needs_the_message_and_the_second_factor(
     assert program.refresh(tokens["refresh_token"]).json["error"] == "invalid_grant"
 
 
-def test_37_it_is_announced_on_all_channels(app: Flask, browser: Browser, owner: Browser) -> None:
+def test_security_37_it_is_announced_on_all_channels(
+    app: Flask, browser: Browser, owner: Browser
+) -> None:
     ask(browser)
     prove(browser, message_code(app), browser.code("aishath"))
     send(browser, "/identity/recovery/finish", password=NEW_PASSWORD)
@@ -109,7 +111,7 @@ def finish_everything(browser: Browser, clock: FakeClock) -> tuple[str, TestResp
     return secret, browser.post("/identity/recovery/finish", form)
 
 
-def test_37_when_all_factors_change_it_waits(
+def test_security_37_when_all_factors_change_it_waits(
     app: Flask, browser: Browser, owner: Browser, paper: list[str], clock: FakeClock
 ) -> None:
     device = add_passkey(owner)
@@ -140,13 +142,13 @@ def test_37_when_all_factors_change_it_waits(
     assert sign_in_works(browser, NEW_PASSWORD, code)
 
 
-def test_37_the_wait_is_a_day_where_people_are_real(app: Flask, https_app: Flask) -> None:
+def test_security_37_the_wait_is_a_day_where_people_are_real(app: Flask, https_app: Flask) -> None:
     assert https_app.extensions["identity"].settings.recovery_wait.total_seconds() == 86_400
     assert app.extensions["identity"].settings.recovery_wait.total_seconds() <= 120
 
 
 @pytest.mark.parametrize("how", ["signed in", "by code"])
-def test_37_the_owner_stops_it(
+def test_security_37_the_owner_stops_it(
     app: Flask, browser: Browser, owner: Browser, paper: list[str], clock: FakeClock, how: str
 ) -> None:
     ask(browser, lost="everything")
@@ -175,7 +177,7 @@ def test_37_the_owner_stops_it(
     assert "was stopped" in owner.get("/identity/history").text
 
 
-def test_37_a_finished_recovery_works_once(
+def test_security_37_a_finished_recovery_works_once(
     app: Flask, browser: Browser, owner: Browser, clock: FakeClock
 ) -> None:
     ask(browser)
@@ -192,7 +194,7 @@ def test_37_a_finished_recovery_works_once(
     assert sign_in_works(browser, NEW_PASSWORD, browser.code("aishath"))
 
 
-def test_37_a_weak_password_is_refused_and_can_be_mended(
+def test_security_37_a_weak_password_is_refused_and_can_be_mended(
     app: Flask, browser: Browser, owner: Browser
 ) -> None:
     ask(browser)
@@ -204,7 +206,7 @@ def test_37_a_weak_password_is_refused_and_can_be_mended(
     assert send(browser, "/identity/recovery/finish", password=NEW_PASSWORD).status_code == 303
 
 
-def test_37_another_browser_cannot_go_on(
+def test_security_37_another_browser_cannot_go_on(
     app: Flask, browser: Browser, owner: Browser, start_state: dict, clock: FakeClock
 ) -> None:
     ask(browser)
@@ -220,7 +222,7 @@ def same(page: TestResponse) -> str:
 
 
 @pytest.mark.parametrize("lost", ["password", "everything"])
-def test_31_recovery_answers_the_same_for_a_name_that_nobody_has(
+def test_security_31_recovery_answers_the_same_for_a_name_that_nobody_has(
     browser: Browser, lost: str
 ) -> None:
     known, unknown = ask(browser, "aishath", lost), ask(browser, "nobody-at-all", lost)
@@ -236,7 +238,7 @@ def test_31_recovery_answers_the_same_for_a_name_that_nobody_has(
     assert (theirs.status_code, same(theirs)) == (nobodys.status_code, same(nobodys))
 
 
-def test_31_recovery_does_the_same_work_for_a_name_that_nobody_has(
+def test_security_31_recovery_does_the_same_work_for_a_name_that_nobody_has(
     app: Flask, browser: Browser
 ) -> None:
     from sqlalchemy import event
@@ -257,7 +259,9 @@ def test_31_recovery_does_the_same_work_for_a_name_that_nobody_has(
     assert counts[0] == counts[1]
 
 
-def test_33_five_wrong_tries_end_a_recovery(app: Flask, browser: Browser, owner: Browser) -> None:
+def test_security_33_five_wrong_tries_end_a_recovery(
+    app: Flask, browser: Browser, owner: Browser
+) -> None:
     ask(browser)
     for _ in range(SET_UP_TRIES):
         assert prove(browser, "00000000", "000000").status_code == 422
@@ -268,7 +272,7 @@ def test_33_five_wrong_tries_end_a_recovery(app: Flask, browser: Browser, owner:
     assert "gave wrong codes" in owner.get("/identity/history").text
 
 
-def test_32_strangers_cannot_fill_a_telephone_nor_keep_the_owner_out(
+def test_security_32_strangers_cannot_fill_a_telephone_nor_keep_the_owner_out(
     app: Flask, browser: Browser, owner: Browser
 ) -> None:
     for _ in range(6):

@@ -143,7 +143,7 @@ def test_a_faulty_field_is_named_and_nothing_else_is_lost(
         assert "naseema@people.example" in page.text
 
 
-def test_30_marks_that_turn_text_around_are_dropped_from_names(
+def test_security_30_marks_that_turn_text_around_are_dropped_from_names(
     app: Flask, browser: Browser, clock: FakeClock
 ) -> None:
     begin(browser, name="Ali\u202egpj.exe\r\nX: y<script>\u2066")
@@ -154,7 +154,7 @@ def test_30_marks_that_turn_text_around_are_dropped_from_names(
     )
 
 
-def test_31_registration_tells_nobody_who_has_an_account(
+def test_security_31_registration_tells_nobody_who_has_an_account(
     app: Flask, browser: Browser, clock: FakeClock, start_state: dict
 ) -> None:
     taken, free = begin(browser, username="aishath"), begin(browser, username="nobodyatall")
@@ -173,7 +173,9 @@ def test_31_registration_tells_nobody_who_has_an_account(
     assert first.partition("-")[0] == second.partition("-")[0] == "naseema"
 
 
-def test_33_wrong_codes_end_a_registration(app: Flask, browser: Browser, clock: FakeClock) -> None:
+def test_security_33_wrong_codes_end_a_registration(
+    app: Flask, browser: Browser, clock: FakeClock
+) -> None:
     begin(browser)
     for _ in range(SET_UP_TRIES - 1):
         _, _, answer = finish(browser, clock, code="000000")
@@ -221,7 +223,7 @@ def test_one_network_cannot_make_accounts_without_end(browser: Browser, clock: F
     "password",
     ["three wet coconuts", "aaabbbcccddd", "ދިވެހި ޕާސްވޯޑް", "83926154", ("wet coconuts " * 10)[:128]],
 )
-def test_36_any_composition_is_taken(browser: Browser, password: str) -> None:
+def test_security_36_any_composition_is_taken(browser: Browser, password: str) -> None:
     assert begin(browser, password=password).status_code == 303
 
 
@@ -242,13 +244,13 @@ def test_36_any_composition_is_taken(browser: Browser, password: str) -> None:
         "Naseema@people",
     ],
 )
-def test_36_what_everybody_tries_is_refused(browser: Browser, password: str) -> None:
+def test_security_36_what_everybody_tries_is_refused(browser: Browser, password: str) -> None:
     page = begin(browser, password=password)
     assert page.status_code == 422
     assert "Choose another" in page.text
 
 
-def test_36_nothing_keeps_a_password_from_being_pasted(browser: Browser) -> None:
+def test_security_36_nothing_keeps_a_password_from_being_pasted(browser: Browser) -> None:
     page = browser.get("/identity/register").text
     assert "onpaste" not in page
     assert 'autocomplete="new-password"' in page

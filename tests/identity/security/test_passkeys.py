@@ -93,20 +93,24 @@ def refused(browser: Browser, device: SoftPasskey, **changes: str) -> None:
     assert browser.get("/identity/consents").status_code == 303
 
 
-def test_34_a_wrong_origin_is_refused(browser: Browser, device: SoftPasskey) -> None:
+def test_security_34_a_wrong_origin_is_refused(browser: Browser, device: SoftPasskey) -> None:
     for origin in ("https://evil.example", "http://localhost:9999", "https://localhost:8000"):
         refused(browser, dataclasses.replace(device, origin=origin))
 
 
-def test_34_a_wrong_relying_party_is_refused(browser: Browser, device: SoftPasskey) -> None:
+def test_security_34_a_wrong_relying_party_is_refused(
+    browser: Browser, device: SoftPasskey
+) -> None:
     refused(browser, dataclasses.replace(device, rp_id="evil.example"))
 
 
-def test_34_without_user_verification_it_is_refused(browser: Browser, device: SoftPasskey) -> None:
+def test_security_34_without_user_verification_it_is_refused(
+    browser: Browser, device: SoftPasskey
+) -> None:
     refused(browser, dataclasses.replace(device, flags=PRESENT))
 
 
-def test_34_a_replayed_challenge_is_refused(
+def test_security_34_a_replayed_challenge_is_refused(
     app: Flask, browser: Browser, device: SoftPasskey
 ) -> None:
     page = browser.get("/identity/sign-in")
@@ -121,7 +125,7 @@ def test_34_a_replayed_challenge_is_refused(
     assert browser.post("/identity/sign-in/passkey", form).status_code == 422
 
 
-def test_34_a_challenge_of_another_browser_or_use_is_refused(
+def test_security_34_a_challenge_of_another_browser_or_use_is_refused(
     app: Flask, browser: Browser, device: SoftPasskey, start_state: dict, clock: FakeClock
 ) -> None:
     other = Browser(app, start_state, clock)
@@ -136,7 +140,7 @@ def test_34_a_challenge_of_another_browser_or_use_is_refused(
     assert answer.status_code == 422
 
 
-def test_34_a_challenge_lives_a_quarter_of_an_hour(
+def test_security_34_a_challenge_lives_a_quarter_of_an_hour(
     browser: Browser, device: SoftPasskey, clock: FakeClock
 ) -> None:
     page = browser.get("/identity/sign-in")
@@ -145,13 +149,15 @@ def test_34_a_challenge_lives_a_quarter_of_an_hour(
     assert browser.post("/identity/sign-in/passkey", form).status_code == 422
 
 
-def test_34_another_users_credential_is_refused(browser: Browser, device: SoftPasskey) -> None:
+def test_security_34_another_users_credential_is_refused(
+    browser: Browser, device: SoftPasskey
+) -> None:
     refused(browser, device, userHandle=b64(b"somebody-else-entirely"))
     stranger = SoftPasskey(credential_id=device.credential_id, user_handle=device.user_handle)
     refused(browser, stranger)  # another key under the same name
 
 
-def test_34_a_counter_going_back_is_refused(
+def test_security_34_a_counter_going_back_is_refused(
     app: Flask, browser: Browser, device: SoftPasskey
 ) -> None:
     assert sign_in_with(browser, device).status_code == 303
@@ -161,7 +167,7 @@ def test_34_a_counter_going_back_is_refused(
     assert events(app, "aishath")[-1] == "sign-in-failed"
 
 
-def test_34_a_deleted_credential_is_refused(browser: Browser, device: SoftPasskey) -> None:
+def test_security_34_a_deleted_credential_is_refused(browser: Browser, device: SoftPasskey) -> None:
     assert sign_in_with(browser, device).status_code == 303
     key = key_on(browser.get("/identity/factors"))
     answer = send(browser, f"/identity/factors/passkeys/{key}/remove", at="/identity/factors")
@@ -184,7 +190,7 @@ def test_34_a_deleted_credential_is_refused(browser: Browser, device: SoftPasske
         '{"id":"a","response":{}}',
     ],
 )
-def test_34_what_is_no_answer_is_refused(browser: Browser, credential: str) -> None:
+def test_security_34_what_is_no_answer_is_refused(browser: Browser, credential: str) -> None:
     for path in ("/identity/sign-in/passkey", "/identity/register/passkey"):
         answer = send(browser, path, at="/identity/sign-in", credential=credential)
         assert answer.status_code in (303, 422)
