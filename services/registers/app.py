@@ -31,6 +31,7 @@ def create_app(
         ready=lambda: start_state.check_ready(database),
         reset=lambda: start_state.reset(settings, database),
         verifier=verifier,
+        show_problem=routes.show_problem,
     )
     clock = clock or SystemClock()
     routes.install(app, database, clock)

@@ -65,6 +65,10 @@ PLACES = [
 
 def refused(response: Any) -> None:
     assert 400 <= response.status_code < 500, (response.request.path, response.status_code)
+    if response.headers["Content-Type"] == "text/csv;charset=UTF-8":
+        assert response.request.path.endswith(".csv")
+        assert response.text.startswith("type,title,status,detail\r\n")
+        return
     assert response.headers["Content-Type"] == "application/problem+json"
     problem = response.get_json()
     assert problem["status"] == response.status_code

@@ -361,3 +361,27 @@ def test_version_1_writes_the_very_commands_that_were_loaded(country: Caller) ->
     export = country.get("/registers/country/v1/download-rsf").data
     body = b"".join(line for line in export.splitlines(True) if not line.startswith(b"assert"))
     assert sorted(body.splitlines()) == sorted(COUNTRY.read_bytes().splitlines())
+
+
+def test_refusals_come_in_the_format_that_was_asked_for(country: Caller) -> None:
+    path = "/registers/country/v1/records/none"
+    for address, accept in ((f"{path}.csv", ""), (path, "text/csv")):
+        response = country.get(address, {"Accept": accept})
+        assert response.status_code == 404
+        assert response.headers["Content-Type"] == CSV
+        header, row = csv.reader(io.StringIO(response.data.decode(), newline=""))
+        assert header == ["type", "title", "status", "detail"]
+        assert row[2] == "404"
+    page = country.get(path, {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"})
+    assert page.headers["Content-Type"] == "text/html; charset=utf-8"
+    assert "/portal/problems/not-found" in page.text
+    for accept in ("", "*/*", "application/json", "text/turtle", "application/problem+json"):
+        plain = country.get(path, {"Accept": accept})
+        assert plain.headers["Content-Type"] == "application/problem+json", accept
+    assert country.get(f"{path}.json").headers["Content-Type"] == "application/problem+json"
+
+
+def test_a_page_of_refusal_shows_what_was_sent_as_text_only(country: Caller) -> None:
+    response = country.get("/registers/<script>", {"Accept": "text/html"})
+    assert response.status_code == 404
+    assert "<script>" not in response.text

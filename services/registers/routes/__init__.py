@@ -18,6 +18,9 @@ from services.registers.routes import (
     state,
     version1,
 )
+from services.registers.routes.refusals import show_problem
+
+__all__ = ["install", "show_problem"]
 
 
 def install(app: Flask, database: Database, clock: Clock) -> None:
