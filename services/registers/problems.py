@@ -1,6 +1,7 @@
 """Refusals of this service; each is explained for people under /portal/problems."""
 
 from servicekit.problems import Problem
+from services.registers.storage.claims import RegisterLoading as RegisterLoading
 
 
 class NotCustodian(Problem):
@@ -43,15 +44,6 @@ class FileRefused(Problem):
     """A file to load breaks a rule; nothing of it was loaded."""
 
     slug, title, status = "file-refused", "The file was not loaded", 400
-
-
-class RegisterLoading(Problem):
-    """A file is being loaded into the register; appends wait until it is done."""
-
-    slug, title, status = "register-loading", "A file is being loaded into this register", 503
-
-    def __init__(self, detail: str) -> None:
-        super().__init__(detail, headers={"Retry-After": "2"})
 
 
 class RegisterDamaged(Problem):

@@ -13,9 +13,19 @@ from pathlib import Path
 from sqlalchemy import text
 
 from servicekit.database import Database
+from servicekit.problems import Problem
 
 _CLASS = 0x6C6F6164  # the space of our advisory locks
 _in_memory: dict[tuple[int, int], threading.Lock] = {}
+
+
+class RegisterLoading(Problem):
+    """A file is being loaded into the register; appends wait until it is done."""
+
+    slug, title, status = "register-loading", "A file is being loaded into this register", 503
+
+    def __init__(self, detail: str) -> None:
+        super().__init__(detail, headers={"Retry-After": "2"})
 
 
 @contextmanager

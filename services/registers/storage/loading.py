@@ -19,11 +19,10 @@ from servicekit.database import Database
 from servicekit.problems import Conflict, NotFound
 from services.registers.domain import rsf
 from services.registers.domain.checking import Checker
-from services.registers.problems import RegisterLoading
 from services.registers.storage import abandoned, blobs, heads, rows
 from services.registers.storage.appending import RECORD_COLUMNS
 from services.registers.storage.chunks import Chunks, Rules
-from services.registers.storage.claims import claim
+from services.registers.storage.claims import RegisterLoading, claim
 from services.registers.storage.tables import BlobPlace, Head, Record, Register, core
 
 PUBLISHED_AT_ONCE = 20_000  # records and places written in one transaction before publishing
