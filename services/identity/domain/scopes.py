@@ -13,6 +13,7 @@ SCOPES = {
     "identity.consents": "identity",
     "registers.read": "registers",
     "registers.append": "registers",
+    "registers.subscribe": "registers",
     "notify.inbox": "notify",
     "exchanges.own": "gateway",
     "exchanges.overview": "gateway",
