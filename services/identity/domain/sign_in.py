@@ -9,6 +9,7 @@ FORGOTTEN_AFTER = timedelta(minutes=30)
 # many people share a network (an island, a school): more is free there, and the wait stays short
 NETWORK_FREE_FAILURES = 40
 NETWORK_LONGEST_WAIT_S = 10
+NETWORK_FORGIVES_ONE_EVERY = timedelta(seconds=20)
 SET_UP_TRIES = 5  # wrong codes before something begun must be begun anew
 
 

@@ -29,7 +29,7 @@ class Attempt:
         if self.counted:
             sessions.forget_failures(session, self.counted)
         if self.network:
-            sessions.take_back(session, self.network)
+            sessions.take_back(session, self.network, parts().clock.now())
 
 
 def begin(session: Session, account: str, person: Person | None) -> Attempt:
@@ -43,12 +43,18 @@ def begin(session: Session, account: str, person: Person | None) -> Attempt:
         return attempt
     wait = sessions.start_attempt(session, account, now)
     if wait and attempt.network:
-        sessions.take_back(session, attempt.network)  # nothing was checked
+        sessions.take_back(session, attempt.network, now)  # nothing was checked
     return Attempt(account, attempt.network, wait)
 
 
 def by_network(session: Session, what: str) -> Attempt:
     """Count a try of something that no account can be told for, from this network."""
     key = f"network:{what}:{browser.whence().key}"
-    wait = sessions.start_attempt(session, key, parts().clock.now(), sign_in.network_wait_after)
+    wait = sessions.start_attempt(
+        session,
+        key,
+        parts().clock.now(),
+        sign_in.network_wait_after,
+        sign_in.NETWORK_FORGIVES_ONE_EVERY,
+    )
     return Attempt(None, key, wait)

@@ -133,10 +133,12 @@ def start_attempt(
     account: str,
     now: datetime,
     wait_after: Callable[[int], timedelta] = sign_in.wait_after,
+    forgives_one_every: timedelta | None = None,
 ) -> timedelta:
     """Count an attempt before it is checked; return how long to wait instead, zero for "go on".
 
     Counting first keeps the limit under any number of simultaneous guesses. Success takes it back.
+    A count is forgotten after a while without attempts, or one by one where that is asked for.
     """
     account_hash = fingerprint(account)
     engine = session.get_bind().dialect.name
@@ -156,10 +158,16 @@ def start_attempt(
     ).one()
     if now < row.not_before:
         return row.not_before - now
-    forgotten = now - row.changed_at >= sign_in.FORGOTTEN_AFTER
-    row.failures = 1 if forgotten else row.failures + 1
+    if now - row.changed_at >= sign_in.FORGOTTEN_AFTER:
+        row.failures, row.changed_at = 0, now
+    if forgives_one_every is None:
+        row.changed_at = now
+    else:
+        forgiven = (now - row.changed_at) // forgives_one_every
+        row.failures = max(row.failures - forgiven, 0)
+        row.changed_at += forgiven * forgives_one_every
+    row.failures += 1
     row.not_before = now + wait_after(row.failures)
-    row.changed_at = now
     session.flush()
     return timedelta()
 
@@ -169,12 +177,12 @@ def forget_failures(session: Session, account: str) -> None:
     session.execute(delete(Attempts).where(Attempts.account_hash == fingerprint(account)))
 
 
-def take_back(session: Session, counted: str) -> None:
-    """Take back one counted attempt that was none: others of the same network still count."""
+def take_back(session: Session, counted: str, now: datetime) -> None:
+    """Take back one counted attempt that was no failure; those of others still count."""
     session.execute(
         update(Attempts)
         .where(Attempts.account_hash == fingerprint(counted), Attempts.failures > 0)
-        .values(failures=Attempts.failures - 1)
+        .values(failures=Attempts.failures - 1, not_before=now)
         .execution_options(synchronize_session=False)
     )
 

@@ -13,7 +13,7 @@ from werkzeug.test import TestResponse
 
 from servicekit.database import Database
 from servicekit.problems import Unavailable
-from services.identity.domain.sign_in import NETWORK_FREE_FAILURES
+from services.identity.domain.sign_in import NETWORK_FORGIVES_ONE_EVERY, NETWORK_FREE_FAILURES
 from services.identity.domain.visitors import visitor
 from services.identity.passwords import AT_ONCE, WAITING, Passwords, hash_password
 from services.identity.storage import sessions
@@ -167,6 +167,31 @@ def test_security_32_a_success_takes_back_its_own_count_of_the_network_and_no_mo
     for number in range(2):
         assert robber.sign_in(f"other{number}", password="x").status_code == 422
     assert robber.sign_in("another", password="x").status_code == 429
+
+
+def test_security_32_a_success_lets_the_next_of_the_network_try_at_once(
+    app: Flask, start_state: dict, clock: FakeClock
+) -> None:
+    island = Browser(app, start_state, clock)
+    for number in range(NETWORK_FREE_FAILURES - 1):
+        island.sign_in(f"name{number}", password="x")
+    for person in ("aishath", "ibrahim", "mariyam"):
+        assert island.sign_in(person).status_code == 303
+        island.client.delete_cookie("atoll_device", domain="localhost")
+    assert island.sign_in("nobody", password="x").status_code == 422
+    assert island.sign_in("nobody", password="x").status_code == 429
+
+
+def test_security_32_a_network_is_forgiven_one_by_one(
+    app: Flask, start_state: dict, clock: FakeClock
+) -> None:
+    island = Browser(app, start_state, clock)
+    for number in range(NETWORK_FREE_FAILURES):
+        island.sign_in(f"name{number}", password="x")
+    clock.advance(seconds=NETWORK_FORGIVES_ONE_EVERY.total_seconds() * 3)
+    for number in range(3):
+        assert island.sign_in(f"other{number}", password="x").status_code == 422
+    assert island.sign_in("another", password="x").status_code == 429
 
 
 def test_security_32_addresses_of_one_household_are_one_network() -> None:
