@@ -8,15 +8,18 @@ from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
-from sqlalchemy import MetaData
+from sqlalchemy import Connection, MetaData, func, select
 
 from servicekit.database import Database, empty
 from servicekit.settings import ServiceSettings
+
+PREPARING = 0x61746F6C6C  # an advisory lock of PostgreSQL: one number for this purpose
 
 
 def upgrade(package: str, database: Database) -> None:
     """Apply the migrations in ``<package>/migrations`` that are missing, in one transaction."""
     with database.engine.begin() as connection:
+        _wait_for_others(connection)
         config = _config(package)
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
@@ -32,6 +35,7 @@ def load_start_state(package: str, settings: ServiceSettings, database: Database
     """Fill an empty database from the package's seed; leave any other as it is."""
     start_state = importlib.import_module(f"{package}.start_state")
     with database.transaction() as session:
+        _wait_for_others(session.connection())
         if start_state.is_empty(session):
             start_state.load(session, settings)
 
@@ -42,6 +46,12 @@ def reset(package: str, settings: ServiceSettings, database: Database) -> None:
     with database.transaction() as session:
         empty(session, metadata_of(package))
         start_state.load(session, settings)
+
+
+def _wait_for_others(connection: Connection) -> None:
+    """Let several instances that start at once prepare their one database in turn, not together."""
+    if connection.dialect.name == "postgresql":
+        connection.execute(select(func.pg_advisory_xact_lock(PREPARING)))
 
 
 def metadata_of(package: str) -> MetaData:

@@ -215,3 +215,38 @@ def test_stop_is_graceful(containers: Containers) -> None:
     assert containers.inspect("portal")["State"]["ExitCode"] in (0, 143)
     containers.run("start", "portal")
     wait_for(lambda: requests.get(f"{containers.url}/readyz", timeout=5).status_code == 200, 30)
+
+
+def test_three_registers_share_the_calls_and_one_may_die(containers: Containers) -> None:
+    address = f"{containers.url}/registers/island/records/K-Thulusdhoo"
+
+    def ready() -> int:
+        shown = requests.get(f"{containers.url}/readyz", timeout=5).json()["components"]
+        return [one["state"] for one in shown["registers"]["instances"]].count("ready")
+
+    def answered(name: str) -> int:
+        logs = subprocess.run(["docker", "logs", name], capture_output=True, text=True, check=True)
+        return logs.stdout.count('"message": "answered"')
+
+    containers.run("up", "-d", "--no-recreate", "--no-build", "--scale", "registers=3", "registers")
+    try:
+        wait_for(lambda: ready() == 3, 90)
+        names = containers.run("ps", "-q", "registers").stdout.split()
+        assert len(names) == 3
+        before = [answered(name) for name in names]
+        for _ in range(60):
+            assert requests.get(address, timeout=5).status_code == 200
+        wait_for(
+            lambda: all(
+                answered(name) - count >= 10 for name, count in zip(names, before, strict=True)
+            ),
+            10,
+        )
+        subprocess.run(["docker", "stop", "-t", "0", names[0]], check=True, capture_output=True)
+        for _ in range(60):  # the gateway finds out by itself; no reader does
+            assert requests.get(address, timeout=5).status_code == 200
+    finally:
+        containers.run(
+            "up", "-d", "--no-recreate", "--no-build", "--scale", "registers=1", "registers"
+        )
+        wait_for(lambda: requests.get(f"{containers.url}/readyz", timeout=5).status_code == 200, 60)
