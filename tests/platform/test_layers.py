@@ -109,4 +109,4 @@ def test_the_kit_stays_small() -> None:
         len([line for line in path.read_text(encoding="utf-8").splitlines() if line.strip()])
         for _, path in modules("servicekit")
     )
-    assert total <= 2400, f"servicekit has {total} lines that are not blank"
+    assert total <= 2600, f"servicekit has {total} lines that are not blank"
