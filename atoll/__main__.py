@@ -80,6 +80,14 @@ def parser() -> argparse.ArgumentParser:
     )
     load.add_argument("--relaxed", action="store_true", help="take what old RSF files hold")
     load.add_argument("--json", action="store_true")
+    verify = add("verify", "make every hash and tile of the registers again from their entries")
+    verify.add_argument("register", nargs="?", metavar="REGISTER", help="only this one")
+    verify.add_argument("--json", action="store_true")
+    follow = add("follow", "mirror a register of any platform; refuse a rewritten history")
+    follow.add_argument("url", metavar="URL", help="http://localhost:8000/registers/island")
+    follow.add_argument("--into", metavar="DIR", help="where the mirror is kept (island-mirror)")
+    follow.add_argument("--vkey", metavar="KEY", help="the register's key, from its custodian")
+    follow.add_argument("--once", action="store_true", help="pull once and end")
     setup = add("setup", "make keys, passwords and the start state, if there are none")
     setup.add_argument("--postgres", metavar="HOST", help="PostgreSQL instead of SQLite files")
     setup.add_argument("--quiet", action="store_true", help=argparse.SUPPRESS)
@@ -142,6 +150,14 @@ def _run(options: argparse.Namespace) -> int:
             relaxed=options.relaxed,
             as_json=options.json,
         )
+    if options.command == "verify":
+        from atoll import verify_command
+
+        return verify_command.verify(place, options.register, as_json=options.json)
+    if options.command == "follow":
+        from atoll import follow_command
+
+        return follow_command.follow(options.url, options.into, options.vkey, once=options.once)
     from atoll import commands
 
     match options.command:
