@@ -26,9 +26,12 @@ class ExchangesClient:
     def __init__(self, corridor: Corridor) -> None:
         self._corridor = corridor
 
-    def latest(self, *, trace: str | None = None, limit: int = 50, etag: str = "") -> Log:
-        """Return the latest exchanges, of one trace if given; none when the tag is still right."""
-        query = {"limit": str(limit)} | ({"trace": trace} if trace else {})
+    def latest(self, *, limit: int = 50, etag: str = "", **filters: str | None) -> Log:
+        """Return the latest exchanges; none when the tag is still right.
+
+        filters: trace, caller, service; None is left out.
+        """
+        query = {"limit": str(limit)} | {name: v for name, v in filters.items() if v}
         answer = self._corridor.call(
             "GET",
             "/exchanges",
@@ -41,6 +44,27 @@ class ExchangesClient:
         if answer.status_code == 304:
             return Log(None, tag or etag)
         return Log(_exchanges(json_of(answer)), tag)
+
+    def record(self, exchange: str, trace: str) -> tuple[Exchange, Mapping[str, Any]] | None:
+        """Return one exchange of a trace, and the same as the gateway gave it."""
+        answer = self._corridor.call(
+            "GET",
+            "/exchanges",
+            service=_SERVICE,
+            scope=OVERVIEW,
+            params={"limit": "200", "trace": trace},
+        )
+        for one in rows(members(json_of(answer)).get("exchanges")):
+            if one.get("exchange") == exchange:
+                return _exchange(one), one
+        return None
+
+    def proof(self, exchange: str) -> Mapping[str, Any]:
+        """Return the proof that the log holds an exchange: leaf, path and signed checkpoint."""
+        answer = self._corridor.call(
+            "GET", f"/exchanges/{exchange}/proof", service=_SERVICE, scope=OVERVIEW
+        )
+        return members(json_of(answer))
 
     def own(self, token: str, *, before: str | None = None) -> tuple[list[Exchange], str | None]:
         """Return a person's own exchanges, newest first, and where the next page begins."""
@@ -55,17 +79,20 @@ class ExchangesClient:
         document = json_of(answer)
         return _exchanges(document), optional_text(members(document).get("next"))
 
+    def readiness(self) -> Mapping[str, Any]:
+        """Return the gateway's own report: components with their instances, and its feed."""
+        try:
+            return members(json_of(self._corridor.send("GET", "/readyz")))
+        except Unavailable as not_ready:  # its body still says who is
+            if "components" not in not_ready.members:
+                raise
+            return not_ready.members
+
     def health(self) -> Mapping[str, str]:
         """Return each component's state: ready, starting or down."""
-        try:
-            document = json_of(self._corridor.send("GET", "/readyz"))
-        except Unavailable as not_ready:  # its body still says who is
-            document = not_ready.members
-            if "components" not in document:
-                raise
         return {
             name: text(members(one).get("state")) or "down"
-            for name, one in members(members(document).get("components")).items()
+            for name, one in members(self.readiness().get("components")).items()
         }
 
 
@@ -99,5 +126,7 @@ def _exchange(one: Mapping[str, Any]) -> Exchange:
         reason=optional_text(one.get("reason")),
         sentence=optional_text(one.get("sentence")),
         duration_us=number(one.get("duration_us")),
+        size_bytes=number(one.get("size_bytes")),
+        role=optional_text(one.get("role")),
         caption=words(one.get("caption")),
     )

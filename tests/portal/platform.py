@@ -20,7 +20,7 @@ AISHATH = "pairwise-aishath"
 def exchange(number: int, **changes: Any) -> dict[str, Any]:
     """An exchange as the gateway's API gives it."""
     return {
-        "exchange": f"01EXCHANGE{number:06}",
+        "exchange": f"{number:024x}",
         "number": number,
         "at": "2026-03-03T05:00:00Z",
         "trace": "a" * 32,
@@ -42,6 +42,7 @@ def exchange(number: int, **changes: Any) -> dict[str, Any]:
         "sentence": None,
         "duration_us": 4200,
         "size_bytes": 300,
+        "role": None,
         "caption": {
             "en": "Fisheries Department asked registers for K-Thulusdhoo in the island register.",
             "dv": "ފިޝަރީޒް island ރަޖިސްޓަރުން K-Thulusdhoo ބެލި.",
@@ -153,11 +154,13 @@ class FakePlatform(BaseAdapter):
     def _route(self, request: Any, path: str, query: dict[str, str]) -> Any:
         match path.split("/")[1:]:
             case ["readyz"]:
-                states = {
-                    name: {"state": "down" if name in self.down else "ready"}
-                    for name in ("identity", "registers", "notify", "portal")
-                }
-                return (503 if self.down else 200), {"status": "x", "components": states}
+                states: dict[str, Any] = {}
+                for name in ("identity", "registers", "notify", "portal"):
+                    state = {"state": "down" if name in self.down else "ready"}
+                    circuit = {"circuit": "open" if name in self.down else "closed"}
+                    states[name] = state | {"instances": [state | circuit]}
+                feed = {"age_s": 0.4, "fresh": True, "every_s": 1.0, "stale_after_s": 10.0}
+                return (503 if self.down else 200), {"components": states, "feed": feed}
             case ["identity", "token"]:
                 form = {k: v[0] for k, v in parse_qs(request.body).items()}
                 return self._token(request, form)
@@ -167,6 +170,13 @@ class FakePlatform(BaseAdapter):
                 return 200, self.issuer.jwks()
             case ["exchanges", "reuse"]:
                 return 200, self.reuse
+            case ["exchanges", exchange_id, "proof"]:
+                return 200, {
+                    "exchange": exchange_id,
+                    "index": 56,
+                    "path": ["aa", "bb"],
+                    "checkpoint": "localhost/exchanges\n189\nAA=\n",
+                }
             case ["exchanges"]:
                 return self._exchanges(request, query)
             case ["notify", "inbox"]:
@@ -210,6 +220,8 @@ class FakePlatform(BaseAdapter):
         shown = self.own if "exchanges.own" in token["scope"] else self.exchanges
         if "trace" in query:
             shown = [one for one in shown if one["trace"] == query["trace"]]
+        if "service" in query:
+            shown = [one for one in shown if one["service"] == query["service"]]
         return 200, {"exchanges": shown, "next": None}
 
     def claims(self, request: Any) -> dict[str, Any]:

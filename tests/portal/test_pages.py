@@ -24,6 +24,9 @@ PUBLIC = [
     "/portal/live/happened",
     "/portal/reuse",
     "/portal/reuse?days=7",
+    "/portal/happened?service=identity&caller=fisheries",
+    f"/portal/happened/{2:024x}?trace=" + "a" * 32,
+    "/portal/status",
     "/portal/apis",
     "/portal/apis/registers",
     "/portal/apis/portal",
@@ -94,6 +97,8 @@ def test_pages_stand_while_a_component_is_away(
         ("gateway", "/", "log is not answering"),
         ("gateway", "/portal/happened", "log is not answering"),
         ("gateway", "/portal/reuse", "log is not answering"),
+        ("gateway", f"/portal/happened/{2:024x}?trace=" + "a" * 32, "log is not answering"),
+        ("notify", "/portal/status", "held back from 1 copies"),
         ("gateway", "/portal/my-data", "log is not answering"),
         ("notify", "/portal/inbox", "notify is not answering"),
         ("notify", "/portal/apis/notify", "This API is not answering"),
@@ -160,6 +165,9 @@ def test_unknown_things_are_not_found(browser: Browser) -> None:
         "/portal/registers/nothing",
         "/portal/registers/island/records/nothing",
         "/portal/apis/nothing",
+        f"/portal/happened/{9:024x}?trace=" + "a" * 32,
+        f"/portal/happened/{2:024x}",
+        "/portal/happened/x?trace=" + "a" * 32,
         "/portal/apis/registers/nothing",
         "/portal/apis/nothing/listRecords",
         "/portal/problems/nothing",
@@ -226,7 +234,7 @@ def test_strangers_words_are_shown_as_words(browser: Browser, platform: FakePlat
     bad = "<script>alert(1)</script>"
     platform.records["K-Thulusdhoo"]["name"] = bad
     platform.exchanges = [
-        exchange(1, **REFUSED | {"caption": {"en": bad}, "sentence": bad, "service": bad})
+        exchange(2, **REFUSED | {"caption": {"en": bad}, "sentence": bad, "service": bad})
     ]
     platform.own = [exchange(1, **PERSONAL | {"caption": {"en": bad}, "categories": [bad]})]
     message: dict[str, Any] = {"service": {"name": bad}, "subject": bad, "sent_at": bad}
@@ -308,3 +316,31 @@ def test_the_reuse_map_is_taken_along_as_csv_and_json(browser: Browser) -> None:
     assert browser.get("/portal/reuse.json").json["pairs"][0]["component"] == "notify"
     browser.platform.down.add("gateway")
     assert browser.get("/portal/reuse.csv").status_code == 503
+
+
+def test_calls_are_shown_by_component_caller_and_person(browser: Browser) -> None:
+    page = browser.text("/portal/happened?service=identity&caller=fisheries")
+    asked = browser.platform.requests[-1].url
+    assert "service=identity" in asked
+    assert "caller=fisheries" in asked
+    assert '<option value="identity" selected>' in page
+    assert "mine" not in page
+    browser.sign_in()
+    page = browser.text("/portal/happened?mine=1")
+    assert 'name="mine" value="1" checked' in page
+    assert "exchanges.own" in browser.platform.claims(browser.platform.requests[-1])["scope"]
+
+
+def test_one_call_is_shown_with_its_record_and_its_proof(browser: Browser) -> None:
+    page = unescape(browser.text(f"/portal/happened/{3:024x}?trace=" + "a" * 32))
+    assert "GET /registers/{register}/records/{key}" in page
+    assert '"duration_us": 4200' in page
+    assert "This is leaf 57 of the log’s tree. 2 hashes lead from it" in page
+
+
+def test_the_status_page_says_how_fresh_the_door_is(browser: Browser) -> None:
+    assert "Every component answers" in browser.text("/portal/status")
+    browser.platform.down.add("registers")
+    page = browser.text("/portal/status")
+    assert "What stands in red does not answer" in page
+    assert "0 of 1" in page

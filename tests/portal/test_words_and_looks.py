@@ -62,6 +62,8 @@ def test_every_text_that_a_page_asks_for_exists_and_every_text_is_used() -> None
         "check_",
         "reuse_days_",
         "try_token_",
+        "call_",
+        "my_account_",
         "journey_run_",
         "licence_",
         "birth_",

@@ -31,6 +31,8 @@ class Exchange:
     reason: str | None
     sentence: str | None
     duration_us: int
+    size_bytes: int
+    role: str | None
     caption: Words
 
     @property

@@ -8,7 +8,7 @@ from services.portal import browser
 from services.portal.components import components
 from services.portal.domain import places, times
 from services.portal.domain.exchange import duration
-from services.portal.routes import apis, happened, journeys, people, registers, reuse, start
+from services.portal.routes import apis, happened, journeys, people, registers, reuse, start, status
 from services.portal.sessions import SignInNeeded
 from services.portal.telling import (
     basis,
@@ -19,7 +19,7 @@ from services.portal.telling import (
     was_stopped,
 )
 
-_PARTS = (start, registers, happened, journeys, apis, people, reuse)
+_PARTS = (start, registers, happened, journeys, apis, people, reuse, status)
 
 
 def install(app: Flask) -> None:
@@ -40,6 +40,7 @@ def install(app: Flask) -> None:
             "basis": basis,
             "was_stopped": was_stopped,
             "point": places.point,
+            "seconds": status.seconds,
             "moment": times.parse,
             "machine_time": times.machine,
             "clock_time": times.clock_time,
