@@ -13,11 +13,11 @@ from hypothesis import strategies as st
 from servicekit import merkle
 from services.registers.domain import canonical, rsf
 from services.registers.domain.canonical import write_hash
-from tests.registers.conftest import GATEWAY_KEY, Caller
+from tests.conftest import GATEWAY_KEY
+from tests.registers.conftest import Caller
 
 AT = 1_577_836_800  # 2020
 EMPTY = rsf.assert_root(merkle.EMPTY_ROOT)
-FIELD_NAMES = {"stamp": "1", "name": "1", "colours": "n"}
 
 
 def item(**values: Any) -> tuple[str, bytes]:
@@ -27,7 +27,7 @@ def item(**values: Any) -> tuple[str, bytes]:
 
 def declared(register: str = "stamp") -> list[str]:
     """The lines that declare a register of stamps."""
-    said = [
+    said: list[tuple[str, dict[str, Any]]] = [
         (f"field:{name}", {"field": name, "datatype": "string", "cardinality": cardinality})
         for name, cardinality in {register: "1", "name": "1", "colours": "n"}.items()
     ]
@@ -42,7 +42,7 @@ def declared(register: str = "stamp") -> list[str]:
     return lines
 
 
-def stamp(key: str, name: str = "Blue", **more: Any) -> list[str]:
+def stamp(key: str, name: Any = "Blue", **more: Any) -> list[str]:
     content, digest = item(stamp=key, name=name, **more)
     return [rsf.add_item(content), rsf.append_entry("user", key, AT + 1, digest)]
 
