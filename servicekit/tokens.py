@@ -35,6 +35,7 @@ __all__ = [
 ALGORITHMS = ("ES256", "RS256")
 LEVELS = ("low", "substantial", "high")  # of assurance, as acr
 LEEWAY_S = 5
+BRIEFLY_S = 0.5  # an ordinary fetch takes milliseconds
 MAX_TOKEN_BYTES = 8192
 _COMPACT = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+")
 _HEADER = frozenset({"alg", "kid", "typ"})  # what would lead to another key or reading is refused
@@ -140,11 +141,11 @@ class KeySource:
     def refresh(self) -> None:
         """Fetch the keys now, unless another thread is doing so or just did.
 
-        While keys are held, two callers at most wait for a slow fetch: forged tokens must not hold
-        every thread of a service whose good tokens need none.
+        While keys are held, two callers at most wait for a slow fetch and others only briefly:
+        forged tokens must not hold every thread of a service whose good tokens need none.
         """
         had_keys = bool(self._keys)
-        if had_keys and not self._patience.acquire(blocking=False):
+        if had_keys and not self._patience.acquire(timeout=BRIEFLY_S):
             return
         try:
             self._refresh()

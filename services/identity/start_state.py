@@ -14,6 +14,7 @@ from services.identity.passwords import hash_password
 from services.identity.protocol import keys
 from services.identity.settings import Settings
 from services.identity.storage import agreements, feed, metadata
+from services.identity.storage import keys as key_store
 from services.identity.storage.protocol_tables import StoredKey
 from services.identity.storage.tables import Client, FeedState, Person
 from services.identity.vault import Vault
@@ -40,6 +41,7 @@ def load(session: Session, settings: Settings) -> None:
     given = settings.demonstration
     vault = Vault(settings.data_key_bytes)
     keys.begin(session, settings, vault, datetime.now(UTC))
+    key_store.tell_withdrawn(session)
     for username, person in seed("people.yaml").items():
         if username in given["people"]:
             session.add(_person(vault, username, person, given["people"][username]))

@@ -90,6 +90,13 @@ def withdraw(session: Session, kid: str, reason: str, now: datetime) -> bool:
     return True
 
 
+def tell_withdrawn(session: Session) -> None:
+    """Tell a feed that begins anew which keys must not be believed."""
+    for key in every(session):
+        if key.reason is not None:
+            feed.append(session, {"kind": "key-withdrawn", "kid": key.kid})
+
+
 def _find(session: Session, algorithm: str, state: State) -> StoredKey | None:
     return session.scalar(
         select(StoredKey).where(StoredKey.algorithm == algorithm, StoredKey.state == state)
