@@ -19,7 +19,7 @@ from tests.registers.test_contract import OPENAPI
 from tests.support.clock import FakeClock
 from tests.support.issuer import FakeIssuer
 
-EXAMPLES = 60 if os.environ.get("ATOLL_SOAK") else 3
+EXAMPLES = 60 if os.environ.get("ATOLL_SOAK") else 2
 SCHEMA = schemathesis.openapi.from_dict(OPENAPI)
 
 
