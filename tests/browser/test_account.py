@@ -160,7 +160,7 @@ def test_who_looked_leads_to_the_account(her_page: Page) -> None:
     her_page.goto("/portal/my-data")
     her_page.get_by_role("link", name="Devices").click()
     her_page.wait_for_url("**/identity/devices")
-    expect(her_page.get_by_text("This one")).to_be_visible()
+    expect(her_page.get_by_text("This one", exact=True)).to_be_visible()
     her_page.get_by_role("link", name="Who looked at my data").click()
     her_page.wait_for_url("**/portal/my-data")
 

@@ -155,14 +155,7 @@ def cancel_recovery() -> Response:
             else recoveries.by_cancel_code(session, _hash("cancel", code), parts().clock.now())
         )
         if found is None:
-            key = "wait" if attempt.wait else "wrong_cancel_code"
-            return browser.form_page(
-                "recovery-cancel.html",
-                429 if attempt.wait else 422,
-                errors={"cancel_code": key},
-                wait_s=ceil(attempt.wait.total_seconds()),
-                done=False,
-            )
+            return _cancel_page(attempt.wait)
         _stop(session, found)
     return browser.go(CANCEL, done="stopped")
 
@@ -254,6 +247,20 @@ def _stop(session: Session, found: Recovery) -> None:
         person = people.by_subject(session, found.sub)
         changes.note_unproved(session, "recovery-stopped", person)
         changes.tell(session, person, "told_recovery_stopped")
+
+
+def _cancel_page(wait: timedelta) -> Response:
+    wait_s = ceil(wait.total_seconds())
+    response = browser.form_page(
+        "recovery-cancel.html",
+        429 if wait_s else 422,
+        errors={"cancel_code": "wait" if wait_s else "wrong_cancel_code"},
+        wait_s=wait_s,
+        done=False,
+    )
+    if wait_s:
+        response.headers["Retry-After"] = str(wait_s)
+    return response
 
 
 def _hash(use: str, code: str) -> str:

@@ -7,7 +7,7 @@ from flask import Flask
 from werkzeug.test import TestResponse
 
 from services.identity.domain import totp
-from services.identity.domain.sign_in import SET_UP_TRIES
+from services.identity.domain.sign_in import NETWORK_FREE_FAILURES, SET_UP_TRIES
 from tests.identity.callers import Browser, Program
 from tests.identity.citizens import (
     NEW_PASSWORD,
@@ -319,3 +319,12 @@ def test_recovery_codes_are_kept_as_keyed_hashes(app: Flask, paper: list[str]) -
     for code in paper:
         assert code not in dump
         assert code.replace("-", "") not in dump
+
+
+def test_security_32_guessing_codes_that_stop_a_recovery_is_slowed(browser: Browser) -> None:
+    for _ in range(NETWORK_FREE_FAILURES):
+        wrong = send(browser, "/identity/recovery/cancel", cancel_code="0000-0000-0000-0000")
+        assert wrong.status_code == 422
+    slowed = send(browser, "/identity/recovery/cancel", cancel_code="0000-0000-0000-0000")
+    assert slowed.status_code == 429
+    assert int(slowed.headers["Retry-After"]) >= 1
