@@ -30,12 +30,16 @@ CLIENTS: Mapping[str, Mapping[str, Any]] = {
             "openid",
             "profile",
             "identity.contact",
+            "identity.apps",
             "notify.inbox",
             "exchanges.own",
             "registers.read",
             "exchanges.overview",
         ],
-        "person_scopes": ["openid", "profile", "identity.contact", "notify.inbox", "exchanges.own"],
+        "person_scopes": [
+            *("openid", "profile", "identity.contact", "identity.apps"),
+            *("notify.inbox", "exchanges.own"),
+        ],
         "audience": ["identity", "registers", "notify", "gateway"],
     },
     "fisheries": {
@@ -72,6 +76,7 @@ CLIENTS: Mapping[str, Mapping[str, Any]] = {
         "scopes": [
             "platform.operate",
             "platform.observe",
+            "identity.clients",
             "exchanges.overview",
             "exchanges.stream",
         ],

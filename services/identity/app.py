@@ -42,6 +42,7 @@ def create_app(
             start_state.load(session, settings)
         parts.clients.forget()
         parts.keys.forget()
+        parts.teaching.forget()
 
     app = new_app(
         "identity",

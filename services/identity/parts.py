@@ -14,6 +14,7 @@ from services.identity.protocol.keys import KeyRing
 from services.identity.protocol.profile import Profile
 from services.identity.registry import Registry
 from services.identity.settings import Settings
+from services.identity.teaching import Teaching
 from services.identity.vault import Vault
 
 
@@ -30,6 +31,7 @@ class Parts:
     clients: Registry
     client_keys: ClientKeys
     profile: Profile
+    teaching: Teaching
 
     @property
     def session_idle(self) -> timedelta:
@@ -52,6 +54,7 @@ def assemble(
         Registry(database, settings.client_cache_s),
         ClientKeys(fetcher(settings.callback_test_hosts)),
         profile or Profile(),
+        Teaching(settings, database),
     )
 
 

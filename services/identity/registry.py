@@ -9,6 +9,7 @@ from services.identity.storage import clients
 from services.identity.storage.tables import Client
 
 REMEMBERED = 2000
+ANEW_AFTER_S = 1.0
 
 
 class Registry:
@@ -40,6 +41,17 @@ class Registry:
                 while len(self._found) > REMEMBERED:
                     self._found.popitem(last=False)
         return client
+
+    def find_anew(self, client_id: str | None) -> Client | None:
+        """Look again after a client did not prove who it is: its secret may just have changed.
+
+        Costs at most one look-up a second for each id, known or not.
+        """
+        known = self._found.get(client_id) if client_id is not None else None
+        if known is not None and time.monotonic() > known[0] - self._life_s + ANEW_AFTER_S:
+            with self._lock:
+                self._found.pop(str(client_id), None)
+        return self.find(client_id)
 
     def forget(self) -> None:
         """Look every client up anew: one was just changed here."""

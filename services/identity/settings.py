@@ -66,6 +66,9 @@ class Settings(ServiceSettings):
     reauthentication_s: int = setting(
         "Factors change only within so many seconds after the person signed in.", default=300
     )
+    clients_per_person: int = setting(
+        "How many programs one person may register for themselves.", default=10
+    )
     session_idle_s: int = setting(
         "Sign-in ends after so many seconds without a page view.", default=30 * 60
     )
@@ -88,6 +91,7 @@ class Settings(ServiceSettings):
             "session_life_s",
             "recovery_wait_s",
             "reauthentication_s",
+            "clients_per_person",
         ):
             if getattr(self, name) < 1:
                 yield f"IDENTITY_{name.upper()} must be at least 1."

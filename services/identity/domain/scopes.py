@@ -11,6 +11,8 @@ SCOPES = {
     "profile": "identity",
     "identity.contact": "identity",
     "identity.consents": "identity",
+    "identity.clients": "identity",
+    "identity.apps": "identity",
     "registers.read": "registers",
     "registers.append": "registers",
     "registers.subscribe": "registers",

@@ -41,14 +41,28 @@ def authenticate(parts: Parts, http: Request, form: Parameters) -> Client:
         method, client_id, secret = METHODS[3], form["client_id"], ""
     else:
         raise _unknown()
-    client = parts.clients.find(client_id)
-    stored = client.secret_hash if client and client.auth_method == method else None
-    same = hmac.compare_digest(fingerprint(secret), stored or _NOBODYS)
-    if client is None or client.auth_method != method or not (same or method == METHODS[3]):
+    client = _proved(parts, parts.clients.find(client_id), method, secret)
+    client = client or _proved(parts, parts.clients.find_anew(client_id), method, secret)
+    if client is None:
         raise _unknown()
     if form.get("client_id", client_id) != client_id:
         raise InvalidRequestError("client_id is not the one in the Authorization header.")
     return client
+
+
+def _proved(parts: Parts, client: Client | None, method: str, secret: str) -> Client | None:
+    """Return the client if this is its method and its secret, or the one it had until lately."""
+    fits = client is not None and client.auth_method == method
+    if method == METHODS[3]:
+        return client if fits else None
+    stored = client.secret_hash if client and fits else None
+    former = client.former_secret_hash if client and fits else None
+    until = client.former_secret_until if client else None
+    given = fingerprint(secret)
+    is_present = hmac.compare_digest(given, stored or _NOBODYS)
+    is_former = hmac.compare_digest(given, former or _NOBODYS)
+    lives_on = until is not None and parts.clock.now() < until
+    return client if is_present or (is_former and lives_on) else None
 
 
 def _unknown() -> InvalidClientError:

@@ -12,6 +12,7 @@ from flask import Response, json
 from sqlalchemy.orm import Session
 from werkzeug.datastructures import Headers
 
+from services.identity import teaching
 from services.identity.domain import redirects
 from services.identity.domain.assurance import suffices
 from services.identity.parts import Parts
@@ -92,7 +93,8 @@ class Server(AuthorizationServer):  # type: ignore[misc]
                 ) from None
             response: Response = self.handle_error_response(self.request, error)
         else:
-            response = self.create_authorization_response(grant_user=person, grant=grant)
+            user = None if teaching.denies(self.request.client) else person
+            response = self.create_authorization_response(grant_user=user, grant=grant)
         return response
 
     def _take_parameters(self) -> None:

@@ -14,6 +14,7 @@ from authlib.oauth2.rfc6749 import (
 from flask import Request, Response, json
 from sqlalchemy.orm import Session
 
+from services.identity import teaching
 from services.identity.domain import parameters
 from services.identity.parts import Parts
 from services.identity.protocol import authentication, grants
@@ -64,7 +65,9 @@ def token(parts: Parts, http: Request) -> Response:
             raise UnauthorizedClientError(f"The client may not use this grant: {name}.")
         request = TokenRequest(parts, http, form, client)
         request.confirmation = parts.profile.confirmation(request)
-        return grant(request)
+        body = teaching.told(client, grant(request))
+        parts.teaching.slow_token(client)
+        return body
 
     return respond(parts, http, answer, check=_check_grant_type)
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from authlib.oauth2.rfc6749 import InvalidScopeError
 
+from services.identity import teaching
 from services.identity.domain import scopes
 from services.identity.domain.subjects import pairwise
 from services.identity.parts import Parts
@@ -70,7 +71,12 @@ def access_token(
             "acr": grant.acr,
             "grant_id": grant.id,
         }
-    return parts.keys.sign(claims | more, "at+jwt")
+    claims |= more
+    if client.faults:  # a developer teaches a program what bad tokens look like
+        return teaching.spoil_signature(
+            client, parts.keys.sign(teaching.spoil(client, claims), "at+jwt")
+        )
+    return parts.keys.sign(claims, "at+jwt")
 
 
 def id_token(
@@ -94,7 +100,9 @@ def id_token(
     }
     if nonce is not None:
         claims["nonce"] = nonce
-    return parts.keys.sign(claims, "JWT", client.id_token_alg)
+    if client.faults:
+        claims = teaching.spoil(client, claims)
+    return teaching.spoil_signature(client, parts.keys.sign(claims, "JWT", client.id_token_alg))
 
 
 def session_id(parts: Parts, client_id: str, session_hash: str) -> str:

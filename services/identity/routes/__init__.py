@@ -7,6 +7,8 @@ from flask import Flask
 from services.identity import citizens
 from services.identity.parts import Parts
 from services.identity.routes import (
+    administration,
+    clients,
     codes,
     consents,
     data,
@@ -34,6 +36,8 @@ BLUEPRINTS = (
     factors.blueprint,
     codes.blueprint,
     devices.blueprint,
+    clients.blueprint,
+    administration.blueprint,
 )
 
 

@@ -25,6 +25,7 @@ def metadata() -> Response:
 @blueprint.get("/identity/jwks")
 @access.public
 def jwks() -> Response:
+    parts().teaching.slow_keys()
     return _cacheable(parts().keys.jwks())
 
 

@@ -1,6 +1,7 @@
 """What identity remembers: the only SQL of this service."""
 
 from services.identity.storage import (  # noqa: F401 (their tables)
+    administration_tables,
     citizen_tables,
     profile_tables,
     protocol_tables,

@@ -78,6 +78,8 @@ def _client_defaults() -> dict[str, Any]:
         "first_party": False,
         "auth_method": "client_secret_basic",
         "secret_hash": None,
+        "former_secret_hash": None,
+        "former_secret_until": None,
         "jwks": None,
         "jwks_uri": None,
         "id_token_alg": "ES256",
@@ -88,6 +90,7 @@ def _client_defaults() -> dict[str, Any]:
         "scopes": [],
         "person_scopes": [],
         "roles": [],
+        "information": {},
         "faults": {},
     }
 
@@ -103,13 +106,16 @@ class Client(Base):
     owner: Mapped[str | None] = mapped_column(String(22))  # the subject of a person
     contacts: Mapped[list[str]]
     created_at: Mapped[datetime]
-    status: Mapped[str] = mapped_column(String(16))  # sandbox, pending, live, disabled
+    # sandbox, pending (waits to be live), live, disabled, removed (its id is never given again)
+    status: Mapped[str] = mapped_column(String(16))
     profile: Mapped[str] = mapped_column(String(16))  # standard, fapi2
     application_type: Mapped[str] = mapped_column(String(16))  # web, native
     first_party: Mapped[bool] = mapped_column(Boolean)  # the platform's own: nobody is asked
     # client_secret_basic, client_secret_post, private_key_jwt, none
     auth_method: Mapped[str] = mapped_column(String(32))
     secret_hash: Mapped[str | None] = mapped_column(String(64))
+    former_secret_hash: Mapped[str | None] = mapped_column(String(64))  # good until then, too
+    former_secret_until: Mapped[datetime | None]
     jwks: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
     jwks_uri: Mapped[str | None] = mapped_column(Text)
     id_token_alg: Mapped[str] = mapped_column(String(8))  # ES256, RS256
@@ -122,6 +128,7 @@ class Client(Base):
     scopes: Mapped[list[str]]  # for itself
     person_scopes: Mapped[list[str]]  # on behalf of a person
     roles: Mapped[list[str]]
+    information: Mapped[dict[str, Any]]  # addresses of its pages, its software (RFC 7591 2)
     faults: Mapped[dict[str, Any]]  # what a developer has injected; never for a live client
 
     def __init__(self, **values: Any) -> None:
