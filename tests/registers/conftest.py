@@ -19,6 +19,7 @@ from servicekit.database import Database
 from services.registers.app import create_app
 from services.registers.settings import Settings
 from tests.conftest import GATEWAY_KEY
+from tests.registers.stamps import EMPTY, body, declared, stamp
 from tests.support import postgres
 from tests.support.clock import FakeClock
 from tests.support.issuer import FakeIssuer
@@ -179,6 +180,14 @@ def stored(
         database = Database(url)
         yield Caller(database, issuer, clock)
         database.dispose()
+
+
+@pytest.fixture
+def stamps(registers: Caller) -> Caller:
+    """The service with a register of two stamps."""
+    response = registers.load(body(EMPTY, declared(), stamp("1"), stamp("2")), "/registers/load")
+    assert response.status_code == 201, response.text
+    return registers
 
 
 @pytest.fixture(scope="session")

@@ -1,9 +1,6 @@
-"""Loading files: who may, what creates a register, every refusal with its line, all or nothing."""
+"""Loading RSF files: who may, what creates a register, every refusal with its line, all or nothing."""
 
-import io
 import json
-import zipfile
-from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given
@@ -15,48 +12,7 @@ from services.registers.domain import canonical, rsf
 from services.registers.domain.canonical import write_hash
 from tests.conftest import GATEWAY_KEY
 from tests.registers.conftest import Caller
-
-AT = 1_577_836_800  # 2020
-EMPTY = rsf.assert_root(merkle.EMPTY_ROOT)
-
-
-def item(**values: Any) -> tuple[str, bytes]:
-    content = canonical.item_json(values)
-    return content, canonical.item_hash(content)
-
-
-def declared(register: str = "stamp") -> list[str]:
-    """The lines that declare a register of stamps."""
-    said: list[tuple[str, dict[str, Any]]] = [
-        (f"field:{name}", {"field": name, "datatype": "string", "cardinality": cardinality})
-        for name, cardinality in {register: "1", "name": "1", "colours": "n"}.items()
-    ]
-    said.append(("register-name", {"register-name": "Stamps"}))
-    said.append(("custodian", {"custodian": "The Post"}))
-    about = {"register": register, "fields": [register, "name", "colours"], "text": "Every stamp."}
-    said.append((f"register:{register}", about))
-    lines = []
-    for key, value in said:
-        content, digest = item(**value)
-        lines += [rsf.add_item(content), rsf.append_entry("system", key, AT, digest)]
-    return lines
-
-
-def stamp(key: str, name: Any = "Blue", **more: Any) -> list[str]:
-    content, digest = item(stamp=key, name=name, **more)
-    return [rsf.add_item(content), rsf.append_entry("user", key, AT + 1, digest)]
-
-
-def body(*lines: list[str] | str) -> bytes:
-    return "".join("".join(each) for each in lines).encode()
-
-
-@pytest.fixture
-def stamps(registers: Caller) -> Caller:
-    """The service with a register of two stamps."""
-    response = registers.load(body(EMPTY, declared(), stamp("1"), stamp("2")), "/registers/load")
-    assert response.status_code == 201, response.text
-    return registers
+from tests.registers.stamps import AT, EMPTY, body, declared, item, stamp
 
 
 def test_a_file_that_declares_a_register_creates_it(registers: Caller) -> None:
@@ -301,126 +257,6 @@ def test_progress_is_told_line_by_line(stamps: Caller) -> None:
     )
     problem = json.loads(wrong.data.splitlines()[-1])["problem"]
     assert (problem["status"], problem["line"]) == (400, 2)
-
-
-# -- downloads
-
-
-def test_a_part_of_the_log_follows_the_part_before(stamps: Caller) -> None:
-    assert stamps.load(body(stamp("3"), stamp("1", "Red")), "/registers/stamp/load-rsf").json
-    whole = stamps.get("/registers/stamp/download-rsf")
-    assert whole.headers["Content-Disposition"].startswith("attachment; filename=rsf-")
-    start = stamps.get("/registers/stamp/download-rsf/0/2").data
-    rest = stamps.get("/registers/stamp/download-rsf/2").data
-    assert rest == stamps.get("/registers/stamp/v1/download-rsf/2/4").data
-    assert stamps.load(start, "/registers/load?register=copied").status_code == 201
-    assert stamps.load(rest, "/registers/copied/load-rsf").status_code == 200
-    assert stamps.get("/registers/copied/download-rsf").data == whole.data
-    assert stamps.get("/registers/stamp/download-rsf/0").data == whole.data
-    same = stamps.get("/registers/stamp/download-rsf/4/4").data.decode().splitlines()
-    assert same == whole.data.decode().splitlines()[-1:]
-    assert b"\tsystem\t" not in rest
-    fixed = stamps.get("/registers/stamp/download-rsf/2/4").headers
-    assert fixed["Cache-Control"] == "public, max-age=31536000, immutable"
-    unchanged = stamps.get(
-        "/registers/stamp/download-rsf", {"If-None-Match": whole.headers["ETag"]}
-    )
-    assert unchanged.status_code == 304
-
-
-@pytest.mark.parametrize("part", ["3", "2/1", "0/3", "-1", "x", "1/x", "1.5", "9" * 30])
-def test_a_part_that_is_not_there_is_refused(stamps: Caller, part: str) -> None:
-    assert stamps.get(f"/registers/stamp/download-rsf/{part}").status_code == 400
-
-
-def test_the_archive_holds_a_file_for_each_item_and_entry(stamps: Caller) -> None:
-    response = stamps.get("/registers/stamp/v1/download-register")
-    assert response.headers["Content-Type"] == "application/octet-stream"
-    assert ".zip" in response.headers["Content-Disposition"]
-    with zipfile.ZipFile(io.BytesIO(response.data)) as archive:
-        assert archive.testzip() is None
-        names = archive.namelist()
-        entry = json.loads(archive.read("stamp/entry/2.json"))
-        proof = json.loads(archive.read("stamp/proof.json"))
-        about = json.loads(archive.read("stamp/register.json"))
-        digest = entry["item-hash"][0].removeprefix("sha-256:")
-        assert (
-            canonical.item_hash(archive.read(f"stamp/item/{digest}.json").decode()).hex() == digest
-        )
-    assert len([name for name in names if "/item/" in name]) == 2
-    assert len([name for name in names if "/entry/" in name]) == 2
-    assert entry == stamps.json("/registers/stamp/v1/entries/2")[0]
-    assert proof == stamps.json("/registers/stamp/v1/proof/register/merkle:sha-256")
-    assert about == stamps.json("/registers/stamp/v1/register")
-    assert stamps.get("/registers/stamp/download-register").data == response.data
-
-
-# -- rows
-
-
-def csv_load(caller: Caller, text: str, query: str = "") -> Any:
-    return caller.load(text.encode(), f"/registers/stamp/load-csv{query}", "text/csv")
-
-
-def test_rows_that_change_their_records_are_appended(stamps: Caller) -> None:
-    text = "stamp,name,colours\n1,Blue,\n2,Green,red;blue\n3,White,\n"
-    response = csv_load(stamps, text)
-    assert response.status_code == 200, response.text
-    told = response.get_json()
-    assert (told["entries"], told["skipped"], told["total-entries"]) == (2, 1, 4)
-    assert stamps.json("/registers/stamp/records/2")["colours"] == ["red", "blue"]
-    again = csv_load(stamps, text).get_json()
-    assert (again["entries"], again["skipped"]) == (0, 3)
-
-
-def test_a_dry_run_lists_every_faulty_row(stamps: Caller) -> None:
-    rows = "".join(f"K--{n},Blue,\n" for n in range(1500))
-    response = csv_load(stamps, f"stamp,name,colours\n3,Red,\n{rows}", "?dry-run=true")
-    assert response.status_code == 200
-    told = response.get_json()
-    assert (told["rows"], told["faulty"], len(told["errors"])) == (1501, 1500, 1500)
-    assert told["errors"][0]["line"] == 3
-    assert told["errors"][0]["field"] == "stamp"
-    assert told["errors"][-1]["line"] == 1502
-    refused = csv_load(stamps, f"stamp,name,colours\n3,Red,\n{rows}")
-    assert refused.status_code == 400
-    assert "1500 rows" in refused.get_json()["detail"]
-    assert len(refused.get_json()["errors"]) == 1000
-    assert stamps.get("/registers/stamp/records/3").status_code == 404
-    fine = csv_load(stamps, "stamp\n9\n", "?dry-run=true").get_json()
-    assert fine == {"errors": [], "rows": 1, "faulty": 0}
-
-
-def test_columns_are_mapped_to_fields(stamps: Caller) -> None:
-    text = "Number,What,Owner\n7,Blue,somebody\n"
-    unmapped = csv_load(stamps, text, "?dry-run=true")
-    assert unmapped.status_code == 400
-    assert "'Number' is no field" in unmapped.get_json()["detail"]
-    query = "?map=Number%3Dstamp&map=What%3Dname&map=Owner%3D"
-    assert csv_load(stamps, text, query).status_code == 200
-    assert stamps.json("/registers/stamp/records/7")["name"] == "Blue"
-    for wrong in ("?map=Number", "?map=%3Dname"):
-        assert csv_load(stamps, text, wrong).status_code == 400
-
-
-def test_references_of_rows_must_lead_somewhere(registers: Caller) -> None:
-    role = "registers:custodian:fishing-vessel"
-    text = "fishing-vessel,name,home-island\nT-1,One,island:K-Thulusdhoo\nT-2,Two,island:Nowhere\n"
-    path = "/registers/fishing-vessel/load-csv"
-    told = registers.load(text.encode(), f"{path}?dry-run=true", "text/csv", role).get_json()
-    assert (told["rows"], told["faulty"]) == (2, 1)
-    assert told["errors"][0]["line"] == 3
-    assert told["errors"][0]["field"] == "home-island"
-    assert registers.load(text.encode(), path, "text/csv", role).status_code == 400
-    good = text.replace("Nowhere", "K-Thulusdhoo")
-    assert registers.load(good.encode(), path, "text/csv", role).status_code == 200
-
-
-def test_rows_may_refer_to_rows_of_the_same_file(registers: Caller) -> None:
-    text = "ministry,name,replaced-by\nold,Old,ministry:new\nnew,New,\nbad,Bad,ministry:gone\n"
-    told = registers.load(text.encode(), "/registers/ministry/load-csv?dry-run=true", "text/csv")
-    errors = told.get_json()["errors"]
-    assert [(error["line"], error["field"]) for error in errors] == [(4, "replaced-by")]
 
 
 PIECES = st.sampled_from([*declared(), *stamp("1"), *stamp("2"), EMPTY, "\n", "x\n", "add-item\t{"])
