@@ -106,3 +106,21 @@ def test_a_published_register_loads_and_is_written_again(
     again = empty.load(export.data, f"/registers/load?register={name}-again")
     assert again.status_code == 201, again.text
     assert empty.get(f"/registers/{name}-again/download-rsf").data == export.data
+
+
+@needs_files
+@pytest.mark.parametrize("name", ["jobcentre", "government-service", "register"])
+def test_a_published_register_is_the_same_on_every_engine(stored: Caller, name: str) -> None:
+    path = FOLDER / f"{name}.rsf"
+    told = stored.load(path.read_bytes(), f"/registers/load?register=uk-{name}")
+    assert told.status_code == 201, told.text
+    assert stored.get(f"/registers/uk-{name}/download-rsf").data.decode() == meant(path)[1]
+    size = told.get_json()["total-entries"]
+    for version, root in (("v1/proof/register/merkle:sha-256", "root-hash-v1"),
+                          ("proofs/register", "root-hash")):  # fmt: skip
+        proof = stored.json(f"/registers/uk-{name}/{version}")
+        assert (proof["total-entries"], proof["root-hash"]) == (size, told.get_json()[root])
+    keys = stored.json(f"/registers/uk-{name}/records?limit=5000")
+    assert [one["_id"] for one in keys] == sorted(one["_id"] for one in keys)
+    again = stored.get(f"/registers/uk-{name}/records?page-index=2&page-size=3")
+    assert again.get_json() == keys[3:6]

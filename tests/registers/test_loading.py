@@ -1,4 +1,4 @@
-"""Loading RSF files: who may, what creates a register, every refusal with its line, all or nothing."""
+"""Loading RSF files: who may, what creates a register, refusals with their line, all or nothing."""
 
 import json
 
