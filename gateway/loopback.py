@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 logger = logging.getLogger(__name__)
 HELD_BYTES = 256 * 1024
-FINISH_WITHIN_S = 8.0
+FINISH_WITHIN_S = 4.0
 
 
 class Ipv6Loopback:
