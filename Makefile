@@ -36,7 +36,7 @@ check: .venv/dev  ## lint and check the types
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
 
 soak: .venv/dev  ## kill every process after every step of the journey, and notify's at the worst moments, over and over; break every service under load; 15 minutes of mixed load
-	@for round in 1 2 3; do ATOLL_SOAK=$$round $(BIN)/python -m pytest -q tests/atoll/test_journey.py tests/notify/test_killed.py tests/gateway/test_chaos.py tests/gateway/test_handover.py tests/gateway/test_slow_callers.py || exit 1; done
+	@for round in 1 2 3; do ATOLL_SOAK=$$round $(BIN)/python -m pytest -q tests/atoll/test_journey.py tests/notify/test_killed.py tests/registers/storage/test_killed_loads.py tests/gateway/test_chaos.py tests/gateway/test_handover.py tests/gateway/test_slow_callers.py || exit 1; done
 	@ATOLL_SOAK=1 $(BIN)/python -m pytest -q tests/gateway/test_soak.py
 
 bench: .venv/dev  ## measure everything beside its targets and peers (ARGS="--quick", ARGS=identity, BIG=1)
