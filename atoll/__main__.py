@@ -63,6 +63,7 @@ def parser() -> argparse.ArgumentParser:
     keys.add_argument("--algorithm", choices=("ES256", "RS256"), help="rotate this kind only")
     keys.add_argument("--reason", metavar="TEXT", help="why a key is withdrawn (kept with it)")
     keys.add_argument("--json", action="store_true")
+    _client_parser(add("client", "register, list, approve or remove programs"))
     log = add("log", "check that nothing in the exchange log was changed")
     log.add_argument("action", choices=("verify",))
     log.add_argument("--head", metavar="FILE", help="where the last head is kept (in the home)")
@@ -95,6 +96,37 @@ def parser() -> argparse.ArgumentParser:
     banner.add_argument("--command", dest="called", default="atoll", help=argparse.SUPPRESS)
     banner.add_argument("--stay", action="store_true", help="tell when a component goes away")
     return top
+
+
+def _client_parser(client: argparse.ArgumentParser) -> None:
+    shared = argparse.ArgumentParser(add_help=False)
+    shared.add_argument("--home", metavar="DIR", default=argparse.SUPPRESS, help=argparse.SUPPRESS)
+    actions = client.add_subparsers(dest="action", metavar="ACTION", required=True)
+
+    def add(name: str, text: str, what: str | None = "PROGRAM") -> argparse.ArgumentParser:
+        parser = actions.add_parser(name, help=text, description=text, parents=[shared])
+        if what:
+            parser.add_argument("what", metavar=what)
+        return parser
+
+    add("add", "register the program that RFC 7591 metadata describe (- reads them)", "FILE.json")
+    listed = add("list", "list programs", None)
+    listed.add_argument("--waiting", action="store_true", help="those that wait for approval")
+    listed.add_argument("--json", action="store_true")
+    add("show", "print one program's registration")
+    for name in ("approve", "refuse"):
+        decide = add(name, f"{name} what waits: a person decides, this carries it out")
+        decide.add_argument("--by", metavar="USER", required=True, help="who decides")
+        decide.add_argument("--reason", metavar="TEXT", required=True, help="kept in the audit")
+    rotate = add("rotate-secret", "give a program a new secret and print it")
+    rotate.add_argument(
+        "--overlap", type=int, metavar="SECONDS", help="how long the former goes on (a day)"
+    )
+    remove = add("remove", "end a program for good")
+    remove.add_argument("--reason", metavar="TEXT", help="kept in the audit")
+    for parser in actions.choices.values():  # everything but the two lists prints JSON anyway
+        if parser is not listed:
+            parser.add_argument("--json", action="store_true", help=argparse.SUPPRESS)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -134,6 +166,8 @@ def _run(options: argparse.Namespace) -> int:
         return doctor.check(place, options.port)
     if options.command == "keys":
         return _keys(place, options)
+    if options.command == "client":
+        return _client(place, options)
     if options.command == "log":
         from atoll import log_command
 
@@ -190,6 +224,24 @@ def _keys(place: home.Home, options: argparse.Namespace) -> int:
             if not options.kid or not options.reason:
                 raise exits.Stop("Say which key and why: atoll keys withdraw KEY --reason TEXT", 2)
             return keys_command.withdraw(place, options.kid, options.reason, as_json=options.json)
+
+
+def _client(place: home.Home, options: argparse.Namespace) -> int:
+    from atoll import client_command
+
+    if options.action == "add":
+        return client_command.add(place, options.what)
+    if options.action == "list":
+        return client_command.listed(place, waiting=options.waiting, as_json=options.json)
+    match options.action:
+        case "show":
+            return client_command.show(place, options.what)
+        case "rotate-secret":
+            return client_command.rotate_secret(place, options.what, options.overlap)
+        case "remove":
+            return client_command.remove(place, options.what, options.reason, as_json=options.json)
+        case decision:
+            return client_command.decide(place, options.what, decision, options.by, options.reason)
 
 
 def _port(text: str) -> int:

@@ -74,7 +74,7 @@ def caption(facts: Facts) -> dict[str, str]:
 def _caption(facts: Facts, language: str) -> str:
     values = {
         **(facts.parameters or {}),
-        "caller": (facts.caller or SOMEONE)[language],
+        "caller": _in(facts.caller or SOMEONE, language),
         "service": facts.service,
         "status": str(facts.status),
         "sentence": facts.sentence or "",
@@ -83,6 +83,11 @@ def _caption(facts: Facts, language: str) -> str:
     values = {name: _isolated(value, language) for name, value in values.items()}
     parts = [_fill(text[language], values) for text in _texts(facts)]
     return " ".join(parts).strip()
+
+
+def _in(names: Texts, language: str) -> str:
+    """Return a name in a language; a program may have given it in one language only."""
+    return names.get(language) or names.get("en") or next(iter(names.values()), "")
 
 
 def _texts(facts: Facts) -> list[Texts]:

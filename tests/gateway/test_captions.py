@@ -89,3 +89,9 @@ def test_a_service_that_declined_showed_nothing() -> None:
         "Fisheries Department asked identity, which showed nothing (403). Nothing was read."
     )
     assert "\u2068Nothing was read.\u2069" in told["dv"]
+
+
+def test_a_caller_that_has_a_name_in_one_language_bears_it_in_both() -> None:
+    told = caption(Facts("registers", "answered", 200, {"en": "Tide tables"}))
+    assert told["en"].startswith("Tide tables")
+    assert "\u2068Tide tables\u2069" in told["dv"]

@@ -41,9 +41,7 @@ def test_a_registered_program_gets_a_token_at_once(app: Flask, program: Program)
 
 
 def test_the_answer_gives_back_what_was_registered(program: Program) -> None:
-    made = register(
-        program, **WEB, scope="openid profile", **{"client_name#dv": "ފެރީގެ ވަގުތުތައް"}
-    ).json
+    made = register(program, **WEB, scope="openid profile", **{"client_name#dv": "ފެރީގެ ވަގުތުތައް"}).json
     assert made["client_name"] == "Ferry times"
     assert made["client_name#dv"] == "ފެރީގެ ވަގުތުތައް"
     assert made["redirect_uris"] == WEB["redirect_uris"]
