@@ -45,7 +45,7 @@ class Caller:
     @property
     def vault(self) -> Vault:
         """Return the vault that seals this service's recipients and texts."""
-        return components().vault.of(self.service.id, self.service.sealed_key)
+        return components().vault.of(self.service.id, self.service.sealed_key, self.service.keyring)
 
 
 class NotifyKey:

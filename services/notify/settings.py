@@ -5,11 +5,23 @@ import binascii
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
-from servicekit.settings import ServiceSettings, setting
+from servicekit.settings import LOOPBACK_HOSTS, ServiceSettings, setting
 
 SMTP_TIMEOUT_S = 10
+TEXT_TIMEOUT_S = 8
 SECURITIES = ("starttls", "tls", "none")
+
+
+@dataclass(frozen=True)
+class TextProvider:
+    """Where texts are handed over, and its share among several."""
+
+    name: str
+    url: str
+    token: str
+    weight: float = 1.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,12 +39,27 @@ class Settings(ServiceSettings):
     email_domain: str = setting(
         "Domain of the From address of emails and of Message-ID.", default="notify.example"
     )
+    sms_providers: str | None = setting(
+        "Providers of texts, as a JSON list of {name, url, token, weight}; without it texts go to "
+        "the simulator, else to the inbox.",
+        default=None,
+        secret=True,
+    )
+    simulator_url: str | None = setting(
+        "Where the simulator of text providers listens; demonstrations only.", default=None
+    )
+    receipt_key: str | None = setting(
+        "What providers show when they report receipts, complaints, returned letters and received "
+        "texts; at least 32 characters. Without it only the simulator can.",
+        default=None,
+        secret=True,
+    )
     poll_s: float = setting("Seconds between two looks at the queue.", default=0.15)
     lease_s: float = setting(
         "Seconds a worker has for the jobs it took; a killed worker's jobs come due after them.",
         default=15.0,
     )
-    batch: int = setting("How many jobs a worker takes at once.", default=20)
+    batch: int = setting("How many jobs a worker takes at once.", default=50)
     smtp_host: str | None = setting(
         "Mail server; without it emails go to the inbox.", default=None, env="SMTP_HOST"
     )
@@ -62,6 +89,7 @@ class Settings(ServiceSettings):
             yield "The data key must be 32 bytes in base64url."
         if self.start_state is not None:
             yield from self._start_state_faults()
+        yield from self._provider_faults()
         if not 0.01 <= self.poll_s <= 60:
             yield "NOTIFY_POLL_S must be between 0.01 and 60 seconds."
         if not 1 <= self.batch <= 1000:
@@ -82,6 +110,38 @@ class Settings(ServiceSettings):
                 yield "NOTIFY_START_STATE must be a JSON object."
         except ValueError:
             yield "NOTIFY_START_STATE is not JSON."
+
+    def _provider_faults(self) -> Iterator[str]:
+        if self.simulator_url is not None and not self.is_loopback:
+            yield "NOTIFY_SIMULATOR_URL is for demonstrations with a loopback ATOLL_PUBLIC_URL."
+        if self.receipt_key is not None and len(self.receipt_key) < 32:
+            yield "NOTIFY_RECEIPT_KEY must have at least 32 characters."
+        try:
+            declared = self.text_providers()
+        except (ValueError, TypeError, KeyError):
+            yield "NOTIFY_SMS_PROVIDERS must be a JSON list of {name, url, token, weight}."
+            return
+        if len({each.name for each in declared}) < len(declared):
+            yield "NOTIFY_SMS_PROVIDERS names one provider twice."
+        for each in declared:
+            parts = urlsplit(each.url)
+            if parts.scheme != "https" and parts.hostname not in LOOPBACK_HOSTS:
+                yield f"The provider {each.name} must have an https address."
+            if not each.weight > 0:
+                yield f"The provider {each.name} must have a weight above 0."
+        if (declared or self.simulator_url) and self.lease_s < TEXT_TIMEOUT_S + 2:
+            yield (
+                f"NOTIFY_LEASE_S must be at least {TEXT_TIMEOUT_S + 2} with providers of texts: "
+                f"one call may take {TEXT_TIMEOUT_S} seconds."
+            )
+
+    def text_providers(self) -> list[TextProvider]:
+        """Return the declared providers of texts; raises ValueError or TypeError."""
+        listed = json.loads(self.sms_providers) if self.sms_providers else []
+        return [
+            TextProvider(str(p["name"]), str(p["url"]), str(p["token"]), float(p.get("weight", 1)))
+            for p in map(dict, listed)
+        ]
 
     def _smtp_faults(self) -> Iterator[str]:
         if self.smtp_security not in SECURITIES:

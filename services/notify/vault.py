@@ -5,25 +5,31 @@ import hashlib
 import hmac
 import json
 import secrets
+from collections.abc import Mapping
 from typing import Any
 
+from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 _NONCE_BYTES = 12  # NIST SP 800-38D section 8.2.2: random, 96 bits
+_OF_WEEK = b"W"  # what begins a text that was sealed with the key of a week, then the week
 KEY_BYTES = 32
+_MOST_KEPT = 2000
 
 
 class Vault:
     """Seals with one key and indexes with another; both come from the data key.
 
     ``of`` gives the vault of one service, which seals with a key of that service alone: when the
-    key is thrown away, so is everything that it sealed.
+    key is thrown away, so is everything that it sealed. A service's keyring holds keys of weeks:
+    the newest seals, and retention throws the old ones away.
     """
 
     def __init__(self, data_key: bytes) -> None:
         self._cipher = AESGCM(_derive(data_key, b"seal"))
         self._index_key = _derive(data_key, b"index")
-        self._services: dict[bytes, Vault] = {}
+        self._services: dict[tuple[bytes, str], Vault] = {}
+        self._weeks: dict[int, AESGCM] = {}
 
     def seal(self, place: str, content: Any) -> bytes:
         """Encrypt a JSON value; it opens only at the same place (``notification/<id>``)."""
@@ -35,10 +41,19 @@ class Vault:
 
     def seal_bytes(self, place: str, content: bytes) -> bytes:
         """Encrypt bytes; they open only at the same place."""
-        return _seal(self._cipher, place, content)
+        if not self._weeks:
+            return _seal(self._cipher, place, content)
+        week = max(self._weeks)
+        return _OF_WEEK + week.to_bytes(2) + _seal(self._weeks[week], place, content)
 
     def open_bytes(self, place: str, sealed: bytes) -> bytes:
         """Decrypt what ``seal_bytes`` made at this place."""
+        week = int.from_bytes(sealed[1:3]) if sealed[:1] == _OF_WEEK else None
+        if week is not None and (cipher := self._weeks.get(week)):
+            try:
+                return _open(cipher, place, sealed[3:])
+            except InvalidTag:  # a nonce may begin with the same letter
+                pass
         return _open(self._cipher, place, sealed)
 
     def index(self, kind: str, value: str) -> str:
@@ -51,16 +66,29 @@ class Vault:
         key = base64.b64encode(secrets.token_bytes(KEY_BYTES)).decode()
         return self.seal(f"service_key/{service_id}", key)
 
-    def of(self, service_id: str, sealed_key: bytes | None) -> "Vault":
+    def new_week_key(self, week: int) -> str:
+        """Make the key of a week for a service's keyring; called on the vault of the service."""
+        key = secrets.token_bytes(KEY_BYTES)
+        return base64.b64encode(_seal(self._cipher, f"week/{week}", key)).decode()
+
+    def of(
+        self, service_id: str, sealed_key: bytes | None, keyring: Mapping[str, str] | None = None
+    ) -> "Vault":
         """Return the vault of a service; without a key of its own it is this one."""
         if sealed_key is None:
             return self
-        if sealed_key not in self._services:
+        known = (sealed_key, ",".join(sorted(keyring or {})))
+        if known not in self._services:
             key = base64.b64decode(self.open(f"service_key/{service_id}", sealed_key))
             own = Vault(key)
             own._index_key = self._index_key  # a person is found again across services
-            self._services[sealed_key] = own
-        return self._services[sealed_key]
+            for week, sealed in (keyring or {}).items():
+                found = _open(own._cipher, f"week/{week}", base64.b64decode(sealed))
+                own._weeks[int(week)] = AESGCM(found)
+            if len(self._services) > _MOST_KEPT:
+                self._services.clear()
+            self._services[known] = own
+        return self._services[known]
 
 
 class FileKey:

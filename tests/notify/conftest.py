@@ -13,8 +13,9 @@ from flask.testing import FlaskClient
 from servicekit import migrate
 from servicekit.database import Database
 from services.notify.app import create_app
+from services.notify.providers.choice import make_providers
 from services.notify.settings import Settings
-from services.notify.worker import Worker, make_providers
+from services.notify.worker import Worker
 from tests.conftest import GATEWAY_KEY
 from tests.support.clock import FakeClock
 from tests.support.issuer import FakeIssuer

@@ -5,6 +5,7 @@ import signal
 import sys
 import threading
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 from flask import Response, request
@@ -27,9 +28,9 @@ class Stuck(Inbox):
         super().__init__(database, SystemClock())
         self.point, self.marker = point, marker
 
-    def deliver(self, message: Message) -> Outcome:
+    def deliver_all(self, messages: Sequence[Message]) -> list[Outcome]:
         if self.point == "after":
-            super().deliver(message)
+            super().deliver_all(messages)
         self.marker.touch()
         time.sleep(60)
         raise AssertionError("the test should have killed this process")

@@ -2,6 +2,7 @@
 
 import json
 import threading
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -198,8 +199,8 @@ def test_the_inbox_takes_a_message_once(api: Api, store: Database, clock: FakeCl
     class Dying(Inbox):
         """Delivers, and dies before anybody could write that down."""
 
-        def deliver(self, message: Message) -> Outcome:
-            super().deliver(message)
+        def deliver_all(self, messages: Sequence[Message]) -> list[Outcome]:
+            super().deliver_all(messages)
             raise SystemExit
 
     dying = Worker(
@@ -222,9 +223,9 @@ def test_a_reset_in_the_middle_of_a_batch_harms_nothing(
     api.sms()
 
     class Resetting(Inbox):
-        def deliver(self, message: Message) -> Outcome:
+        def deliver_all(self, messages: Sequence[Message]) -> list[Outcome]:
             migrate.reset("services.notify", settings(store), store)
-            return super().deliver(message)
+            return super().deliver_all(messages)
 
     providers = Providers(Resetting(store, clock), Simulation(), None)
     assert Worker(settings(store), store, providers, clock=clock).work(RUNNING)

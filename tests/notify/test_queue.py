@@ -7,9 +7,9 @@ import pytest
 from sqlalchemy import insert, select
 
 from servicekit.database import Database
-from services.notify.storage import jobs
+from services.notify.storage import jobs, settling
 from services.notify.storage import notifications as stored
-from services.notify.storage.jobs import Settlement
+from services.notify.storage.settling import Settlement
 from services.notify.storage.tables import DeliveryAttempt, Job, Notification
 from tests.notify.conftest import SERVICE_ID, prepare
 from tests.support.clock import FakeClock
@@ -92,12 +92,12 @@ def test_only_the_holder_settles(queue: Database, clock: FakeClock) -> None:
     clock.advance(seconds=15)
     [held] = claim(queue, clock, "holder")
     with queue.transaction() as session:
-        jobs.begin_attempts(session, [(late, "inbox"), (held, "inbox")], clock.now())
-        assert not jobs.settle(
+        settling.begin_attempts(session, [(late, "inbox"), (held, "inbox")], clock.now())
+        assert not settling.settle(
             session, late, Settlement("x", "permanent-failure", None, None), clock.now()
         )
-        assert jobs.settle(session, held, DELIVERED, clock.now())
-        assert not jobs.settle(session, held, DELIVERED, clock.now())
+        assert settling.settle(session, held, DELIVERED, clock.now())
+        assert not settling.settle(session, held, DELIVERED, clock.now())
     with queue.snapshot() as session:
         assert session.scalars(select(Notification.status)).all() == ["delivered"]
         outcomes = select(DeliveryAttempt.number, DeliveryAttempt.outcome).order_by(
@@ -118,7 +118,7 @@ def test_a_retry_waits_for_its_moment(queue: Database, clock: FakeClock) -> None
     [job] = claim(queue, clock, "a")
     retry_at = clock.now() + timedelta(seconds=10)
     with queue.transaction() as session:
-        jobs.settle(session, job, Settlement("again", None, retry_at, "Timeout"), clock.now())
+        settling.settle(session, job, Settlement("again", None, retry_at, "Timeout"), clock.now())
     clock.advance(seconds=9)
     assert not due(queue, clock)
     clock.advance(seconds=1)
@@ -142,7 +142,7 @@ def test_a_job_may_be_attempted_many_times_but_each_attempt_once(
     add(queue, clock, 1)
     [job] = claim(queue, clock, "a")
     with queue.transaction() as session:
-        jobs.begin_attempts(session, [(job, "inbox")], clock.now())
+        settling.begin_attempts(session, [(job, "inbox")], clock.now())
     values = {"notification_id": "n0000", "number": 1, "provider": "x", "started_at": clock.now()}
     with pytest.raises(Exception, match=r"(?i)unique"), queue.transaction() as session:
         session.execute(insert(DeliveryAttempt).values(values))

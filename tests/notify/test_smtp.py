@@ -20,7 +20,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from servicekit.database import Database
-from services.notify.worker import Worker, make_providers
+from services.notify.providers.choice import make_providers
+from services.notify.worker import Worker
 from tests.notify.conftest import EMAIL, Api, settings
 from tests.support.clock import FakeClock
 

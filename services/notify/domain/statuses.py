@@ -33,6 +33,23 @@ COMPLETED = frozenset(
         "cancelled",
     }
 )
+# from these alone a message goes on; what comes later is a repetition
+OPEN = frozenset({"created", "sending", "pending", "sent", "pending-virus-check"})
+FINAL = frozenset(
+    {
+        "sent",
+        "delivered",
+        "technical-failure",
+        "temporary-failure",
+        "permanent-failure",
+        "validation-failed",
+        "virus-scan-failed",
+        "returned-letter",
+        "cancelled",
+    }
+)
+HANDED_OVER = frozenset({"sent", "delivered", "pending"})
+RECEIPT_WITHIN = timedelta(hours=72)
 _GROUPS = {
     "failed": (
         "technical-failure",

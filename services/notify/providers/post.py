@@ -2,7 +2,7 @@
 
 from servicekit.clock import Clock
 from servicekit.database import Database
-from services.notify.providers import LetterContent, Message, Outcome, Provider
+from services.notify.providers.message import LetterContent, Message, Outcome, Provider
 from services.notify.rendering import pages
 from services.notify.storage import contents
 
@@ -31,10 +31,11 @@ class Post:
         else:
             judged = pages.Judgement(0)  # made before, by a worker that stopped
         if judged.fault is not None:
-            status = "virus-scan-failed" if judged.is_dangerous else "validation-failed"
-            return Outcome(status, judged.fault)
+            if judged.is_dangerous:
+                return Outcome("virus-scan-failed", judged.fault, reason="dangerous")
+            return Outcome("validation-failed", judged.fault, reason="not-printable")
         if message.key_type == "test":
-            return Outcome("delivered")
+            return Outcome("delivered", reason="simulated")
         return self._inbox.deliver(message)
 
     def _make(self, message: Message, content: LetterContent) -> pages.Judgement:

@@ -6,7 +6,7 @@ import ssl
 from email.headerregistry import Address
 from email.message import EmailMessage
 
-from services.notify.providers import Message, Outcome
+from services.notify.providers.message import Message, Outcome
 from services.notify.rendering import email as rendered
 from services.notify.settings import SMTP_TIMEOUT_S, Settings
 

@@ -52,7 +52,7 @@ def _id(text: str) -> str:
 
 
 def _private(message: Arrived) -> dict[str, Any]:
-    vault = components().vault.of(message.service_id, message.service_key)
+    vault = components().vault.of(message.service_id, message.service_key, message.keyring)
     found: dict[str, Any] = vault.open(f"notification/{message.id}", message.sealed)
     return found
 
@@ -88,7 +88,7 @@ def show_letter(message_id: str) -> Response:
         pages = contents.letter(session, wanted) if message else None
     if message is None or pages is None:
         raise NotFound("There is no such letter in this inbox.")
-    vault = parts.vault.of(message.service_id, message.service_key)
+    vault = parts.vault.of(message.service_id, message.service_key, message.keyring)
     response = Response(
         vault.open_bytes(f"letter/{wanted}", pages.sealed_pdf), mimetype="application/pdf"
     )

@@ -1,5 +1,6 @@
 """The inbox: what arrived for the people of the demonstration."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -23,6 +24,7 @@ class Arrived:
     delivered_at: datetime
     service_id: str
     service_key: bytes | None
+    keyring: dict[str, str]
     service_name: dict[str, str]
 
 
@@ -35,6 +37,18 @@ def deliver(session: Session, notification_id: str, recipient_index: str, now: d
         recipient_index=recipient_index,
         delivered_at=now,
     )
+
+
+def arrive(session: Session, ids: Sequence[str], now: datetime) -> None:
+    """Put messages that a provider delivered into the inboxes of those who have one here."""
+    rows = session.execute(
+        select(Notification.id, Notification.recipient_index).where(
+            Notification.id.in_(ids),
+            Notification.recipient_index.in_(select(PersonAddress.recipient_index)),
+        )
+    ).all()
+    for row in rows:
+        deliver(session, row.id, row.recipient_index, now)
 
 
 def page(
@@ -87,6 +101,7 @@ def _arrived(addresses: Select[str]) -> Select[*tuple[Any, ...]]:
             InboxMessage.delivered_at,
             Service.id.label("service_id"),
             Service.sealed_key.label("service_key"),
+            Service.keyring,
             Service.name.label("service_name"),
         )
         .join(InboxMessage, InboxMessage.notification_id == Notification.id)

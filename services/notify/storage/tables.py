@@ -51,7 +51,8 @@ class Service(Base):
 
     is_restricted: trial mode. limits: where they differ from ``domain.limits``. sealed_key: its own
     key for recipients and texts, sealed with the platform's; services of the first version have
-    none and use the platform's.
+    none and use the platform's. keyring: sealed keys of weeks, thrown away at retention. retention:
+    days by channel.
     """
 
     __tablename__ = "service"
@@ -69,11 +70,17 @@ class Service(Base):
     file_contact: Mapped[str | None]
     limits: Mapped[dict[str, int]] = mapped_column(default=dict)
     sealed_key: Mapped[bytes | None]
+    retention: Mapped[dict[str, int]] = mapped_column(default=dict)
+    keyring: Mapped[dict[str, str]] = mapped_column(default=dict)
+    email_paused_until: Mapped[datetime | None]
     created_at: Mapped[datetime]
 
 
 class ApiKey(Base):
-    """A key of a service; its secret must be recoverable (HS256), so it is sealed, not hashed."""
+    """A key of a service; its secret must be recoverable (HS256), so it is sealed, not hashed.
+
+    scopes, networks: None means everything, from everywhere.
+    """
 
     __tablename__ = "api_key"
 
@@ -84,6 +91,10 @@ class ApiKey(Base):
     sealed_secret: Mapped[bytes]
     created_at: Mapped[datetime]
     revoked_at: Mapped[datetime | None]
+    expires_at: Mapped[datetime | None]
+    last_used_at: Mapped[datetime | None]
+    scopes: Mapped[list[str] | None] = mapped_column(JSON(none_as_null=True))
+    networks: Mapped[list[str] | None] = mapped_column(JSON(none_as_null=True))
 
 
 class Guest(Base):
@@ -96,7 +107,11 @@ class Guest(Base):
 
 
 class Template(Base):
-    """One version of a template; the highest version is the present one."""
+    """One version of a template; the highest version is the present one.
+
+    escapes_values: values cannot bring formatting into an email. redacted: placeholders whose
+    values are sent and never shown again.
+    """
 
     __tablename__ = "template"
 
@@ -111,12 +126,19 @@ class Template(Base):
     is_hidden: Mapped[bool] = mapped_column(default=False)
     postage: Mapped[str | None]
     contact_block: Mapped[str | None]
+    escapes_values: Mapped[bool] = mapped_column(default=True)
+    has_unsubscribe: Mapped[bool] = mapped_column(default=False)
+    redacted: Mapped[list[str]] = mapped_column(default=list)
     created_by: Mapped[str]
     created_at: Mapped[datetime]
 
 
 class Notification(Base):
-    """A message that was accepted; ``sealed`` holds everything personal about it."""
+    """A message that was accepted; ``sealed`` holds everything personal about it.
+
+    status_reason: why it stands so, a name of ``domain.reasons``. provider_response: the code that
+    the provider gave.
+    """
 
     __tablename__ = "notification"
 
@@ -137,8 +159,18 @@ class Notification(Base):
     created_at: Mapped[datetime]
     sent_at: Mapped[datetime | None]
     updated_at: Mapped[datetime | None]
+    provider: Mapped[str | None]
+    provider_response: Mapped[str | None]
+    status_reason: Mapped[str | None]
+    bulk_id: Mapped[str | None]
+    bulk_row: Mapped[int | None]
+    scheduled_for: Mapped[datetime | None]
 
-    __table_args__ = (Index("notification_newest", "service_id", "key_type", "created_at", "id"),)
+    __table_args__ = (
+        Index("notification_newest", "service_id", "key_type", "created_at", "id"),
+        Index("notification_of_bulk", "bulk_id", "bulk_row"),
+        Index("notification_age", "service_id", "channel", "created_at"),
+    )
 
 
 class Idempotency(Base):
@@ -154,13 +186,19 @@ class Idempotency(Base):
 
 
 class Job(Base):
-    """Something still to do; a lease says which worker has it and until when."""
+    """Something still to do; a lease says which worker has it and until when.
+
+    target_id: what it is about, where that is no notification. lane: see ``domain.lanes``.
+    """
 
     __tablename__ = "job"
 
     id: Mapped[int] = mapped_column(primary_key=True)
     kind: Mapped[str]
-    notification_id: Mapped[str] = mapped_column(ForeignKey("notification.id"), index=True)
+    notification_id: Mapped[str | None] = mapped_column(ForeignKey("notification.id"), index=True)
+    target_id: Mapped[str | None]
+    lane: Mapped[int] = mapped_column(default=0)
+    last_provider: Mapped[str | None]
     due_at: Mapped[datetime]
     attempts: Mapped[int]
     lease_token: Mapped[str | None]
@@ -169,9 +207,12 @@ class Job(Base):
     created_at: Mapped[datetime]
     done_at: Mapped[datetime | None]
 
+    __table_args__ = (Index("job_done_at", "done_at"),)
+
 
 Index(
     "job_due",
+    Job.lane,
     Job.due_at,
     Job.id,
     sqlite_where=Job.done_at.is_(None),
@@ -190,6 +231,7 @@ class DeliveryAttempt(Base):
     started_at: Mapped[datetime]
     finished_at: Mapped[datetime | None]
     outcome: Mapped[str | None]
+    error: Mapped[str | None]
 
 
 class InboxMessage(Base):
