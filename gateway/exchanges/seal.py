@@ -4,6 +4,7 @@ import dataclasses
 import hashlib
 import hmac
 import secrets
+from operator import attrgetter
 from typing import Any
 
 from cryptography.exceptions import InvalidTag
@@ -52,7 +53,7 @@ class Seal:
 
     def row(self, entry: Entry) -> dict[str, Any]:
         """Return an entry as it is stored: without the persons themselves."""
-        row = {field: getattr(entry, field) for field in _STORED}
+        row: dict[str, Any] = dict(zip(_STORED, _stored(entry), strict=True))
         subject = entry.subject
         acting = entry.acting if entry.acting != subject else None
         row["categories"] = list(entry.categories)
@@ -90,3 +91,4 @@ def _place(exchange: str, name: str) -> bytes:
 
 _PERSONS = ("subject", "acting")
 _STORED = [field.name for field in dataclasses.fields(Entry) if field.name not in _PERSONS]
+_stored = attrgetter(*_STORED)

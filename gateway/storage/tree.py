@@ -1,7 +1,7 @@
 """The tree over the exchange log: hashes, its head, signed checkpoints, and what was let go."""
 
 from collections.abc import Sequence
-from typing import Any, cast
+from typing import Any
 
 from sqlalchemy import (
     BigInteger,
@@ -19,7 +19,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from gateway.storage.base import BIG, Base
+from gateway.storage.base import BIG, Base, insert_many
 from gateway.storage.exchanges import Exchange, lock
 from gateway.storage.guards import guard
 from servicekit import merkle
@@ -90,13 +90,11 @@ def grow_tree(
 ) -> None:
     """Append leaf hashes; the caller holds the log's lock and has just read the state."""
     grown, complete = merkle.grow(peaks, size, leaves)
-    session.execute(
-        insert(cast("Table", LogHash.__table__)),
-        [
-            {"level": level, "place": place, "hash": value}
-            for (level, place), value in complete
-            if level % STORED_LEVELS == 0
-        ],
+    insert_many(
+        session,
+        LogHash.__tablename__,
+        ("level", "place", "hash"),
+        [(level, place, value) for (level, place), value in complete if level % STORED_LEVELS == 0],
     )
     state = {"size": size + len(leaves), "peaks": b"".join(grown)}
     if not session.execute(update(LogTree).values(state)).rowcount:  # type: ignore[attr-defined]
