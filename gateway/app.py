@@ -14,6 +14,7 @@ from gateway.exchanges.stream import Stream
 from gateway.health import Health
 from gateway.keys import IssuerKeys
 from gateway.loopback import Ipv6Loopback
+from gateway.proofs import Proofs
 from gateway.purposes import load_purposes
 from gateway.reloading import RoutesFile
 from gateway.routes import Own, blueprint, ready
@@ -48,6 +49,7 @@ def create_app(
     clock = clock or SystemClock()
     log = open_book(settings, database, routes, purposes, feed, clock)
     health = Health(upstreams, every_s=settings.probe_every_s)
+    proofs = Proofs(database, settings.public_url)
     own = Own(log, health, upstreams)
     steering = operations.prepare(settings, file, upstreams, health, log.writer)
     flask = new_app("gateway", settings, folder=FOLDER, ready=lambda: ready(own), verifier=verifier)
@@ -61,10 +63,10 @@ def create_app(
         is_leaving=lambda: steering.leaving.is_set,
     )  # fmt: skip
     parts = (
-        log.writer, upstreams, keys, feed, health, log.checkpoints, log.retention, mounted,
+        log.writer, upstreams, keys, feed, health, log.checkpoints, log.retention, mounted, proofs,
         *steering.parts, Ipv6Loopback(settings.relay_port),
     )  # fmt: skip
     return DataPlane(
         settings, routes, purposes, verifier, feed, upstreams, log.writer, mounted,
-        clock, parts, steering,
+        clock, proofs, parts, steering,
     )  # fmt: skip

@@ -22,6 +22,7 @@ from gateway.incoming import Incoming
 from gateway.listener import Listener
 from gateway.onward import SAFE, read_body, write_headers
 from gateway.operations import Operations
+from gateway.proofs import Proofs
 from gateway.purposes import Purposes
 from gateway.refusals import CallerGone
 from gateway.routing import Match, Route, RouteTable
@@ -30,7 +31,7 @@ from gateway.upstreams import Upstreams
 from servicekit import trace
 from servicekit.clock import Clock
 from servicekit.problems import Problem
-from servicekit.tokens import Token, UnknownKey, Verifier, bearer
+from servicekit.tokens import Credentials, Token, UnknownKey, Verifier, credentials
 
 logger = logging.getLogger(__name__)
 MAX_CALLER = 255
@@ -60,6 +61,7 @@ class DataPlane:
     log: Writer
     own: AsgiApp
     clock: Clock
+    proofs: Proofs
     parts: tuple[Part, ...]
     operations: Operations
 
@@ -116,6 +118,7 @@ class Passage:
         self.hop: trace.Trace | None = None
         self.parent: trace.Trace | None = None
         self.allowed: policy.Allow | None = None
+        self.proof: str | None = None  # thumbprint of the key that the caller proved to hold
         self.begun = False  # the caller has got status and headers
         self.extra: Headers = []  # what the door adds to any answer: CORS, notices, limits
         self.recorded = False
@@ -161,7 +164,6 @@ class Passage:
         self.extra = [*route.notices, *cors.answer_headers(route, call.origin, plane.origins)]
 
         token = await self._token(route, call)
-        self._note(route, call, token)
         if route.maintenance is not None:
             raise refusals.Maintenance(route.maintenance, retry_after_s=MAINTENANCE_S)
         allowed = self.allowed = await self._decide(route, call, token)
@@ -198,33 +200,40 @@ class Passage:
         await self.send({"type": "http.response.body", "body": b""})
 
     async def _token(self, route: Route, call: Incoming) -> Token | None:
-        """Verify the caller's token where the route looks at it, never blocking the loop."""
+        """Verify the caller's token, and its key's proof, where the route looks at them."""
         if route.auth in ("none", "upstream"):
             return None
         if route.auth == "optional" and call.authorization is None:
             return None
-        text, verifier = bearer(call.authorization), self.plane.verifier
+        given = credentials(call.authorization)
+        token = await self._verified(route, given)
+        self._note(route, call, token)
+        self.proof = await self.plane.proofs.confirm(call, given, token)
+        return token
+
+    async def _verified(self, route: Route, given: Credentials) -> Token:
+        """Verify a token, never blocking the loop."""
+        verifier = self.plane.verifier
         try:
-            return verifier.verify(text, route.audience, may_fetch=False)
+            return verifier.verify(given.token, route.audience, may_fetch=False)
         except UnknownKey:
-            return await asyncio.to_thread(verifier.verify, text, route.audience)
+            return await asyncio.to_thread(verifier.verify, given.token, route.audience)
 
     async def _decide(self, route: Route, call: Incoming, token: Token | None) -> policy.Allow:
         """Ask the policy; a consent that is not known may have been given this very moment."""
         try:
             return policy.decide(route, call, token, self.plane.facts())
         except policy.ConsentUnknown:
-            if not await self.plane.feed.catch_up():
+            if token is None or not await self.plane.feed.catch_up():
                 raise
             self._note(route, call, token)
             return policy.decide(route, call, token, self.plane.facts())
 
-    def _note(self, route: Route, call: Incoming, token: Token | None) -> None:
+    def _note(self, route: Route, call: Incoming, token: Token) -> None:
         """Note who asks for what before the decision, so that a refusal is recorded in full."""
         entry = self.entry
-        if token is not None:
-            entry.take_caller(token)
-        if route.personal is None or token is None:
+        entry.take_caller(token)
+        if route.personal is None:
             return
         entry.personal, entry.categories = route.personal, route.categories
         entry.take_purpose(self.plane.purposes.get(call.purpose or ""))
@@ -244,6 +253,7 @@ class Passage:
             (b"x-forwarded-for", call.client.encode()),
             (b"x-forwarded-proto", scheme),
             (b"x-forwarded-host", host),
+            *([(b"atoll-proof", self.proof.encode())] if self.proof else ()),
         )
         return write_headers(match, call, self.allowed or policy.EVERYONE, size, own)
 

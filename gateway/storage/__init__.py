@@ -2,6 +2,17 @@
 
 from gateway.storage.appending import TreeDamaged, append_exchanges
 from gateway.storage.base import Base
+from gateway.storage.directory import (
+    Agreement,
+    ClientPlan,
+    add_agreement,
+    all_agreements,
+    all_plans,
+    empty_directory,
+    find_agreement,
+    keep_plan,
+    last_calls,
+)
 from gateway.storage.exchanges import (
     EVERYTHING,
     Exchange,
@@ -11,8 +22,11 @@ from gateway.storage.exchanges import (
     list_exchanges,
     lock,
 )
+from gateway.storage.faults import Fault, all_faults, drop_faults, keep_fault
 from gateway.storage.issuer_keys import IssuerKeys, keep_issuer_keys, kept_issuer_keys
 from gateway.storage.leaves import canonical, commitment, hash_of
+from gateway.storage.limits import CountedCalls, count_calls, forget_calls
+from gateway.storage.proofs import Proof, forget_proofs, keep_proofs
 from gateway.storage.tree import (
     checkpoint_sizes,
     checkpoints,
@@ -32,26 +46,45 @@ metadata = Base.metadata
 
 __all__ = [
     "EVERYTHING",
+    "Agreement",
     "Base",
+    "ClientPlan",
+    "CountedCalls",
     "Exchange",
+    "Fault",
     "IssuerKeys",
+    "Proof",
     "TreeDamaged",
     "Wanted",
+    "add_agreement",
+    "all_agreements",
+    "all_faults",
+    "all_plans",
     "append_exchanges",
     "canonical",
     "checkpoint_sizes",
     "checkpoints",
     "commitment",
+    "count_calls",
+    "drop_faults",
+    "empty_directory",
     "erase",
     "erased_count",
     "erasures",
+    "find_agreement",
     "find_exchange",
+    "forget_calls",
+    "forget_proofs",
     "grow_tree",
     "hash_of",
     "hashes_between",
     "keep_checkpoint",
+    "keep_fault",
     "keep_issuer_keys",
+    "keep_plan",
+    "keep_proofs",
     "kept_issuer_keys",
+    "last_calls",
     "last_number",
     "latest_checkpoint",
     "leaves_between",

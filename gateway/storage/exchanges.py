@@ -32,6 +32,7 @@ class Exchange(Base):
         Index("ix_exchanges_trace", "trace"),
         Index("ix_exchanges_subject_index", "subject_index"),
         Index("ix_exchanges_at_ms", "at_ms"),
+        Index("ix_exchanges_caller_service", "caller", "service", "at_ms"),
         {"sqlite_autoincrement": True},
     )
 
