@@ -38,6 +38,7 @@ class Components:
         clock: Clock,
     ) -> None:
         self.settings, self.corridor, self.clock = settings, corridor, clock
+        self.keys = keys
         self.registers = RegistersClient(corridor)
         self.exchanges = ExchangesClient(corridor)
         self.notify = NotifyClient(corridor)

@@ -69,6 +69,10 @@ def test_every_text_that_a_page_asks_for_exists_and_every_text_is_used() -> None
         "birth_",
         "ferry_",
         "try_where_",
+        "app_status_",
+        "app_fault_",
+        "app_done_",
+        "token_",
     )
     unused = {
         key

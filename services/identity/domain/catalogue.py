@@ -28,6 +28,8 @@ _PLATFORM_ONLY = Rule(Given.PLATFORM)
 RULES = {
     "openid": Rule(Given.AT_ONCE, for_people=True),
     "profile": Rule(Given.AT_ONCE, for_people=True),
+    "email": Rule(Given.AT_ONCE, for_people=True),
+    "phone": Rule(Given.AT_ONCE, for_people=True),
     "identity.contact": Rule(Given.APPROVED, for_itself=True, for_people=True),
     "identity.consents": Rule(Given.APPROVED, for_itself=True),
     "identity.clients": _PLATFORM_ONLY,

@@ -8,7 +8,18 @@ from services.portal import browser
 from services.portal.components import components
 from services.portal.domain import places, times
 from services.portal.domain.exchange import duration
-from services.portal.routes import apis, happened, journeys, people, registers, reuse, start, status
+from services.portal.routes import (
+    apis,
+    apps,
+    happened,
+    inspector,
+    journeys,
+    people,
+    registers,
+    reuse,
+    start,
+    status,
+)
 from services.portal.sessions import SignInNeeded
 from services.portal.telling import (
     basis,
@@ -19,7 +30,7 @@ from services.portal.telling import (
     was_stopped,
 )
 
-_PARTS = (start, registers, happened, journeys, apis, people, reuse, status)
+_PARTS = (start, registers, happened, journeys, apis, apps, inspector, people, reuse, status)
 
 
 def install(app: Flask) -> None:
