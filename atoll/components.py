@@ -23,9 +23,13 @@ class Component:
 
 GATEWAY = Component("gateway", "gateway", "gateway", "asgi")
 WORKER = Component("notify-worker", "notify")
+# companies that carry texts, of which none is real: for demonstrations on this machine
+SIMULATOR = Component("notify-simulator", "notify")
 COMPONENTS = (
     GATEWAY,
     *(Component(name, name, f"services.{name}") for name in SERVICES),
     WORKER,
+    SIMULATOR,
 )
 WORKER_MODULE = "services.notify.worker"
+SIMULATOR_MODULE = "services.notify.simulator"

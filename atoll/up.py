@@ -8,7 +8,15 @@ import time
 from urllib.parse import urlsplit
 
 from atoll import doctor, door, processes, setup, supervisor
-from atoll.components import COMPONENTS, GATEWAY, SERVICES, WORKER, WORKER_MODULE
+from atoll.components import (
+    COMPONENTS,
+    GATEWAY,
+    SERVICES,
+    SIMULATOR,
+    SIMULATOR_MODULE,
+    WORKER,
+    WORKER_MODULE,
+)
 from atoll.exits import FAILED, IN_THE_WAY, NOT_RUNNING, Stop
 from atoll.home import CHECKOUT, Home
 from atoll.supervisor import Plan, Supervisor
@@ -46,7 +54,8 @@ def up(place: Home, port: int, workers: int, *, detach: bool) -> int:
 
 def make_plans(place: Home, port: int, workers: int) -> list[Plan]:
     """Plan every process: its command, its port, and an environment with its own secrets only."""
-    ports = dict(zip(SERVICES, processes.free_ports(port + 11, len(SERVICES)), strict=True))
+    names = (*SERVICES, SIMULATOR.name)
+    ports = dict(zip(names, processes.free_ports(port + 11, len(names)), strict=True))
     public_url = os.environ.get("ATOLL_PUBLIC_URL") or f"http://localhost:{port}"
     shared = {
         # programs under trial listen on this machine; a public platform calls none here
@@ -60,12 +69,21 @@ def make_plans(place: Home, port: int, workers: int) -> list[Plan]:
         "PYTHONUNBUFFERED": "1",
         "MALLOC_ARENA_MAX": "2",  # glibc's arena for each thread would cost tens of megabytes
     }
+    is_demonstration = urlsplit(public_url).hostname in LOOPBACK_HOSTS
+    if is_demonstration:
+        shared.setdefault("NOTIFY_SIMULATOR_URL", f"http://127.0.0.1:{ports[SIMULATOR.name]}")
     plans = []
     for component in COMPONENTS:
+        if component is SIMULATOR and not is_demonstration:
+            continue
         environment = {**shared, "ATOLL_SECRETS": str(place.secrets / component.folder)}
         if component is WORKER:
             arguments = [sys.executable, "-m", WORKER_MODULE]
             listens = None
+        elif component is SIMULATOR:
+            listens = ports[component.name]
+            arguments = [sys.executable, "-m", SIMULATOR_MODULE, "--port", str(listens)]
+            arguments += ["--store", str(place.data / "notify-simulator.store")]
         else:
             listens = port if component is GATEWAY else ports[component.name]
             arguments = [sys.executable, "-m", "servicekit.serve", str(component.package)]
@@ -74,7 +92,7 @@ def make_plans(place: Home, port: int, workers: int) -> list[Plan]:
                 arguments += ["--workers", str(workers)]
         if component is GATEWAY:
             environment["GATEWAY_UPSTREAMS"] = ",".join(
-                f"{name}=http://127.0.0.1:{number}" for name, number in ports.items()
+                f"{name}=http://127.0.0.1:{ports[name]}" for name in SERVICES
             )
         if component.name == "portal":
             environment.setdefault("PORTAL_EXAMPLES", str(CHECKOUT / "examples"))

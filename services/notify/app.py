@@ -11,7 +11,7 @@ from servicekit.database import Database
 from servicekit.pages import install_pages, show_problem
 from servicekit.settings import load
 from servicekit.tokens import Verifier
-from services.notify import routes
+from services.notify import routes, simulated
 from services.notify.components import Components
 from services.notify.limiter import Limiter
 from services.notify.settings import Settings
@@ -42,6 +42,7 @@ def create_app(
         from servicekit import migrate  # Alembic costs 12 MB and is needed for this alone
 
         migrate.reset("services.notify", settings, database)
+        simulated.reset(settings)
 
     app = new_app(
         "notify",

@@ -15,7 +15,7 @@ from services.notify import phones
 from services.notify.domain import address, email_address
 from services.notify.domain.countries import COUNTRIES, Country
 from services.notify.settings import Settings
-from services.notify.storage import contents
+from services.notify.storage import contents, numbers
 from services.notify.storage.tables import (
     ApiKey,
     Guest,
@@ -115,6 +115,8 @@ class _Maker:
                 self._session.execute(
                     insert(Guest).values(service_id=self._service_id, recipient_index=index)
                 )
+        if "inbound_number" in service:
+            numbers.give(self._session, self._service_id, service["inbound_number"])
         vault = self._vault.of(self._service_id, sealed_key)
         for number, text in enumerate(service.get("received_texts", [])):
             self._add_received(vault, number, text)

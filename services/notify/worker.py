@@ -13,11 +13,13 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import inspect
 from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.orm import Session
 
 from servicekit import log, processes
 from servicekit.clock import Clock, SystemClock
 from servicekit.database import Database
 from servicekit.settings import SettingsError, load
+from services.notify import suppressing
 from services.notify.domain import lanes, retry
 from services.notify.errands import Errands
 from services.notify.providers import (
@@ -122,6 +124,7 @@ class Worker:
         ]
         with self._database.transaction() as session:
             ours = settling.settle_all(session, results, now)
+            self._suppress(session, [(j, r) for j, r in results if j.job_id in ours], now)
         ms = round((time.perf_counter() - started) * 1000 / len(held), 1)
         for job, result in results:
             logger.info(
@@ -216,6 +219,19 @@ class Worker:
                 provider=carrier.name,
             )
         return Settlement("try again", None, now + timedelta(seconds=pause), outcome.error)
+
+    def _suppress(
+        self, session: Session, settled: Sequence[tuple[Claimed, Settlement]], now: datetime
+    ) -> None:
+        """Write no more to addresses that a mail server does not know."""
+        ids = [
+            job.notification_id
+            for job, result in settled
+            if job.channel == "email" and result.reason == "no-recipient"
+        ]
+        if ids:
+            rows = settling.found(session, ids).values()
+            suppressing.bounced(session, self._vault, rows, suppressing.BOUNCED, now)
 
     def _housekeeping(self) -> None:
         now = self._clock.now()

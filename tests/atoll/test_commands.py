@@ -17,6 +17,7 @@ from atoll.exits import DONE, IN_THE_WAY, MISUSED, NOT_RUNNING, SETTINGS
 from tests.support.platform import CHECKOUT, RunningPlatform, free_port, wait_for
 
 NAMES = ["gateway", "identity", "registers", "notify", "portal", "notify-worker"]
+NAMES += ["notify-simulator"]
 
 
 def atoll(home: Path, *arguments: str, **more: str) -> "subprocess.CompletedProcess[str]":

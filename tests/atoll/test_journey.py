@@ -19,6 +19,7 @@ from tests.support.platform import CHECKOUT, RunningPlatform, wait_for
 pytestmark = pytest.mark.process
 
 PROCESSES = ("gateway", "identity", "registers", "notify", "portal", "notify-worker")
+PROCESSES += ("notify-simulator",)
 KILL_AFTER_STEP = range(1, 11) if os.environ.get("ATOLL_SOAK") else (1, 5, 9)
 
 
@@ -179,7 +180,7 @@ def test_journey_survives_the_kill_of_a_process(
     assert f"{name} was killed (SIGKILL)" in running_platform.output()
 
 
-@pytest.mark.parametrize("name", PROCESSES[:-1])
+@pytest.mark.parametrize("name", PROCESSES[:-2])
 def test_kill_of_the_process_that_answers_is_noticed(
     running_platform: RunningPlatform, name: str
 ) -> None:

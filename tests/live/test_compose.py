@@ -17,6 +17,7 @@ from tests.support.platform import CHECKOUT, free_port, wait_for
 pytestmark = pytest.mark.compose
 
 SERVICES = ("gateway", "identity", "registers", "notify", "notify-worker", "portal", "postgres")
+SERVICES += ("notify-simulator",)
 
 
 class Containers:

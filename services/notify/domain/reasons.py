@@ -16,6 +16,24 @@ SENTENCES = {
     "simulated": "A test key: nothing was sent.",
 }
 
+# what providers say in their codes
+_OF_CODES = {
+    "unknown-number": "no-recipient",
+    "unknown-address": "no-recipient",
+    "phone-off": "unreachable",
+    "mailbox-full": "unreachable",
+    "blocked": "refused",
+}
+
+
+def of_receipt(status: str, code: str | None) -> str | None:
+    """Return the reason that a provider's receipt stands for."""
+    if status == "delivered":
+        return "delivered"
+    if known := _OF_CODES.get(code or ""):
+        return known
+    return {"permanent-failure": "refused", "temporary-failure": "unreachable"}.get(status)
+
 
 def sentence(reason: str | None) -> str | None:
     """Return the sentence of a reason, or None."""

@@ -3,7 +3,17 @@
 from flask import Flask
 
 from services.notify import errors
-from services.notify.routes import files, inbox, letters, reading, received, sending, templates
+from services.notify.routes import (
+    files,
+    inbox,
+    letters,
+    operate,
+    reading,
+    receipts,
+    received,
+    sending,
+    templates,
+)
 from services.notify.routes.blueprint import own, v2
 
 
@@ -14,4 +24,15 @@ def install(app: Flask) -> None:
     app.register_blueprint(own)
 
 
-__all__ = ["files", "inbox", "install", "letters", "reading", "received", "sending", "templates"]
+__all__ = [
+    "files",
+    "inbox",
+    "install",
+    "letters",
+    "operate",
+    "reading",
+    "receipts",
+    "received",
+    "sending",
+    "templates",
+]

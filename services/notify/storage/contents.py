@@ -75,6 +75,11 @@ def add_received(session: Session, **values: Any) -> None:
     session.execute(insert(ReceivedText).values(**values))
 
 
+def add_received_once(session: Session, **values: Any) -> bool:
+    """Store a text that came in, unless it is there; return whether it was new."""
+    return insert_if_absent(session, ReceivedText, **values)
+
+
 def received(
     session: Session, service_id: str, now: datetime, older_than: str | None
 ) -> list[ReceivedText]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import func, insert, select, update
+from sqlalchemy import exists, func, insert, select, update
 from sqlalchemy.orm import Session
 
 from services.notify.domain import lanes, statuses
@@ -155,10 +155,16 @@ def _settle_jobs(
     return held
 
 
-def change(session: Session, changes: Sequence[Change], now: datetime) -> list[str]:
+def change(
+    session: Session,
+    changes: Sequence[Change],
+    now: datetime,
+    *,
+    also_from: tuple[str, ...] = (),
+) -> list[str]:
     """Give messages new statuses and queue the callbacks of final ones; return who changed.
 
-    Only from an open status: what comes later is a repetition, and changes nothing.
+    Only from an open status (or one that is named): what comes later is a repetition.
     """
     alike: dict[tuple[str, str | None, str | None, str | None], list[str]] = defaultdict(list)
     for each in changes:
@@ -173,7 +179,7 @@ def change(session: Session, changes: Sequence[Change], now: datetime) -> list[s
             values["provider"] = provider
         if status in statuses.HANDED_OVER or (status == "sending" and reason == "accepted"):
             values["sent_at"] = func.coalesce(Notification.sent_at, now)
-        before = _BEFORE_SENDING if status == "sending" else statuses.OPEN
+        before = _BEFORE_SENDING if status == "sending" else statuses.OPEN.union(also_from)
         rows = session.execute(
             update(Notification)
             .where(Notification.id.in_(ids), Notification.status.in_(before))
@@ -193,6 +199,20 @@ def change(session: Session, changes: Sequence[Change], now: datetime) -> list[s
 def found(session: Session, ids: Sequence[str]) -> dict[str, Notification]:
     """Return notifications by id, whoever's they are."""
     rows = session.scalars(select(Notification).where(Notification.id.in_(ids)))
+    return {row.id: row for row in rows}
+
+
+def handed_to(session: Session, provider: str, ids: Sequence[str]) -> dict[str, Notification]:
+    """Return those of some notifications that this provider was ever called with."""
+    rows = session.scalars(
+        select(Notification).where(
+            Notification.id.in_(ids),
+            exists().where(
+                DeliveryAttempt.notification_id == Notification.id,
+                DeliveryAttempt.provider == provider,
+            ),
+        )
+    )
     return {row.id: row for row in rows}
 
 

@@ -1,0 +1,1 @@
+"""Providers of texts that send nothing: the companies that the demonstration and the tests use."""
