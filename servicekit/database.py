@@ -1,7 +1,9 @@
 """A service's own database: one engine, and transactions as the only commit points."""
 
+import threading
+from collections import deque
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 from sqlalchemy import Engine, MetaData, create_engine, event, make_url
@@ -17,14 +19,20 @@ class Database:
     def __init__(self, url: str) -> None:
         self.engine = _engine(url)
         self._readers = self.engine.execution_options(**{_READ: True})
+        self._turn = Turns().turn if self.engine.dialect.name == "sqlite" else nullcontext
 
     @contextmanager
     def transaction(self) -> Iterator[Session]:
         """Open a writing transaction: committed at the end, undone when an exception leaves it.
 
-        On SQLite it takes the write lock at once, so that a reader never has to become a writer.
+        On SQLite it takes the write lock at once, so that a reader never has to become a writer,
+        and the writers of a process take turns: SQLite itself lets the lucky one go first again.
         """
-        with Session(self.engine, expire_on_commit=False) as session, session.begin():
+        with (
+            self._turn(),
+            Session(self.engine, expire_on_commit=False) as session,
+            session.begin(),
+        ):
             yield session
 
     @contextmanager
@@ -36,6 +44,39 @@ class Database:
     def dispose(self) -> None:
         """Close every connection."""
         self.engine.dispose()
+
+
+class Turns:
+    """Serves threads in the order in which they came; a thread inside its turn may come again."""
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._queue: deque[object] = deque()
+        self._inside = threading.local()
+
+    @property
+    def waiting(self) -> int:
+        """How many have come and not left, the one whose turn it is included."""
+        return len(self._queue)
+
+    @contextmanager
+    def turn(self) -> Iterator[None]:
+        """Wait for one's turn and keep it until the end."""
+        if getattr(self._inside, "yes", False):
+            yield
+            return
+        mine = object()
+        try:
+            with self._changed:
+                self._queue.append(mine)
+                self._changed.wait_for(lambda: self._queue[0] is mine)
+            self._inside.yes = True
+            yield
+        finally:
+            self._inside.yes = False
+            with self._changed:
+                self._queue.remove(mine)
+                self._changed.notify_all()
 
 
 def reads_only(session: Session) -> bool:

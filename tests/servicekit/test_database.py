@@ -1,11 +1,12 @@
 """Transactions on both engines: commit, undo, snapshots, SQLite's promises, migrations' check."""
 
 import threading
+import time
 
 import pytest
 from sqlalchemy import Column, Integer, MetaData, String, Table, func, insert, select, text
 
-from servicekit.database import Database, empty
+from servicekit.database import Database, Turns, empty
 
 METADATA = MetaData()
 THING = Table("thing", METADATA, Column("id", Integer, primary_key=True), Column("name", String))
@@ -49,6 +50,35 @@ def test_writers_queue_and_none_is_lost(database: Database) -> None:
     for thread in threads:
         thread.join()
     assert count(database) == 40
+
+
+def test_writers_take_turns_in_the_order_in_which_they_came() -> None:
+    turns, order = Turns(), list[str]()
+
+    def other() -> None:
+        with turns.turn():
+            order.append("the other")
+
+    thread = threading.Thread(target=other)
+    with turns.turn():
+        thread.start()
+        while turns.waiting < 2:
+            time.sleep(0.001)
+        with turns.turn():
+            order.append("the first, within its turn")
+    with turns.turn():
+        order.append("the first again")
+    thread.join()
+    assert order == ["the first, within its turn", "the other", "the first again"]
+
+
+def test_a_turn_ends_with_an_exception() -> None:
+    turns = Turns()
+    with pytest.raises(ZeroDivisionError), turns.turn():
+        raise ZeroDivisionError
+    with turns.turn():
+        assert turns.waiting == 1
+    assert turns.waiting == 0
 
 
 def test_a_snapshot_reads_while_a_writer_writes(database: Database) -> None:
