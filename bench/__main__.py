@@ -11,7 +11,9 @@ SUITES = {
     "platform": "bench.platform_bench",
     "identity": "bench.identity_bench",
     "verification": "bench.verification_bench",
+    "gateway": "bench.gateway_bench",
     "notify": "bench.notify_bench",
+    "registers": "bench.registers_bench",
 }
 
 

@@ -50,21 +50,49 @@ def run(
         for name, value in (headers or {}).items():
             script.write(f"wrk.headers[{json.dumps(name)}] = {json.dumps(value)}\n")
         script.flush()
-        command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}", "--latency"]
-        command += ["-s", script.name, url]
-        shown = subprocess.run(
-            [*_pin(core), *command], capture_output=True, text=True, check=True
-        ).stdout
+        return _wrk(url, Path(script.name), connections, seconds, core)
+
+
+def _wrk(url: str, script: Path, connections: int, seconds: int, core: int | None) -> Run:
+    command = [
+        "wrk",
+        "-t1",
+        f"-c{connections}",
+        f"-d{seconds}",
+        "--latency",
+        "-s",
+        str(script),
+        url,
+    ]
+    shown = subprocess.run(
+        [*_pin(core), *command], capture_output=True, text=True, check=True
+    ).stdout
     failed = re.search(r"Non-2xx or 3xx responses: (\d+)", shown)
     broken = re.search(
         r"Socket errors: connect (\d+), read (\d+), write (\d+), timeout (\d+)", shown
     )
     return Run(
         float(_found(r"Requests/sec:\s+([\d.]+)", shown)),
-        _milliseconds(_found(r"50%\s+(\S+)", shown)),
-        _milliseconds(_found(r"99%\s+(\S+)", shown)),
+        _milliseconds(_found(r"\n\s+50%\s+(\S+)", shown)),
+        _milliseconds(_found(r"\n\s+99%\s+(\S+)", shown)),
         (int(failed[1]) if failed else 0) + (sum(map(int, broken.groups())) if broken else 0),
     )
+
+
+def run_tokens(
+    url: str, tokens: list[str], *, connections: int, seconds: int, core: int | None = None
+) -> Run:
+    """Load one address with many bearer tokens in turn."""
+    with tempfile.TemporaryDirectory() as folder:
+        (Path(folder) / "tokens").write_text("\n".join(tokens))
+        script = Path(folder) / "tokens.lua"
+        script.write_text(
+            f"local tokens = {{}}\nfor line in io.lines({json.dumps(folder + '/tokens')}) do "
+            "tokens[#tokens + 1] = 'Bearer ' .. line end\nlocal n = 0\n"
+            "request = function()\n  n = n % #tokens + 1\n"
+            "  return wrk.format('GET', nil, { Authorization = tokens[n] })\nend\n"
+        )
+        return _wrk(url, script, connections, seconds, core)
 
 
 @contextmanager
