@@ -7,7 +7,7 @@ from sqlalchemy import Row, and_, bindparam, func, select
 from sqlalchemy.orm import Session
 
 from services.registers.storage import rows
-from services.registers.storage.tables import Blob, BlobPlace, Head, Register
+from services.registers.storage.tables import Blob, BlobPlace, Head, Register, core
 
 COLUMNS = ("register_id", "number", "hash", "item_hash", "content")
 PLACE_COLUMNS = ("register_id", "kind", "prefix", "number")
@@ -39,6 +39,19 @@ _ONE = {
     .limit(1)
     for kind, column in _HASHES.items()
 }
+
+
+_NUMBERS = (
+    select(core(Blob.__table__).c.item_hash, core(Blob.__table__).c.number)
+    .select_from(Blob)
+    .join(BlobPlace, _AT_PLACE)
+    .where(
+        BlobPlace.register_id == bindparam("register"),
+        BlobPlace.kind == ITEM,
+        BlobPlace.prefix.in_(bindparam("prefixes", expanding=True)),
+        BlobPlace.number <= bindparam("below"),
+    )
+)
 
 
 def prefix(digest: bytes) -> int:
@@ -90,18 +103,10 @@ def numbers_of(
     found: dict[bytes, int] = {}
     if not below:
         return found
+    connection = session.connection()
     for prefixes in rows.chunks(list(wanted)):
-        statement = (
-            select(Blob.item_hash, Blob.number)
-            .join(BlobPlace, _AT_PLACE)
-            .where(
-                BlobPlace.register_id == register_id,
-                BlobPlace.kind == ITEM,
-                BlobPlace.prefix.in_(prefixes),
-                BlobPlace.number <= below,
-            )
-        )
-        found |= dict(session.execute(statement).all())
+        values = {"register": register_id, "prefixes": prefixes, "below": below}
+        found |= dict(connection.execute(_NUMBERS, values).all())
     return found
 
 

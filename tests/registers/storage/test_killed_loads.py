@@ -13,11 +13,9 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select
 
-from servicekit import migrate
 from servicekit.database import Database
 from services.registers.storage import abandoned
 from services.registers.storage.tables import Head, Register
-from tests.registers.conftest import PACKAGE
 from tests.registers.storage.loads import (
     assert_whole,
     create,
@@ -75,12 +73,6 @@ def run(database: Database, what: str, point: int, moment: str) -> "subprocess.P
         text=True,
         cwd=ROOT,
     )
-
-
-@pytest.fixture
-def migrated(database: Database) -> Database:
-    migrate.upgrade(PACKAGE, database)
-    return database
 
 
 @pytest.mark.process

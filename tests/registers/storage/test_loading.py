@@ -7,14 +7,14 @@ from typing import Any
 
 import pytest
 
-from servicekit import merkle, migrate
+from servicekit import merkle
 from servicekit.database import Database
 from servicekit.problems import Conflict
 from services.registers.domain import rsf
 from services.registers.problems import RegisterLoading
 from services.registers.storage import abandoned, chunks, heads, log, system, trees
 from services.registers.storage.trees import TREES
-from tests.registers.conftest import PACKAGE, Caller, vessel
+from tests.registers.conftest import Caller, vessel
 from tests.registers.storage.loads import (
     NOW,
     assert_whole,
@@ -28,12 +28,6 @@ from tests.registers.storage.loads import (
 )
 
 CORPUS = Path(__file__).parents[4] / "shared" / "data" / "openregister-rsf"
-
-
-@pytest.fixture
-def migrated(database: Database) -> Database:
-    migrate.upgrade(PACKAGE, database)
-    return database
 
 
 @pytest.fixture(autouse=True)
@@ -58,15 +52,12 @@ def test_a_created_register_has_what_the_commands_say(migrated: Database) -> Non
             assert find(session, "town", getattr(record, column)) is not None
 
 
-def test_two_loads_are_the_same_as_one(migrated: Database, tmp_path: Path) -> None:
-    other = Database(f"sqlite:///{tmp_path / 'other.db'}")
-    migrate.upgrade(PACKAGE, other)
+def test_two_loads_are_the_same_as_one(migrated: Database, bare: Database) -> None:
     create(migrated, towns(1, 700))
     load(migrated, towns(1, 400, "New"))
     load(migrated, towns(701, 900))
-    create(other, [*towns(1, 700), *towns(1, 400, "New"), *towns(701, 900)])
-    one, two = everything(migrated), everything(other)
-    other.dispose()
+    create(bare, [*towns(1, 700), *towns(1, 400, "New"), *towns(701, 900)])
+    one, two = everything(migrated), everything(bare)
     assert {name: len(rows) for name, rows in one.items()} == {
         name: len(rows) for name, rows in two.items()
     }
@@ -74,14 +65,11 @@ def test_two_loads_are_the_same_as_one(migrated: Database, tmp_path: Path) -> No
     assert_whole(migrated)
 
 
-def test_items_may_all_come_before_all_entries(migrated: Database, tmp_path: Path) -> None:
+def test_items_may_all_come_before_all_entries(migrated: Database, bare: Database) -> None:
     interleaved = list(towns(1, 1000))
     create(migrated, sorted(interleaved, key=lambda one: isinstance(one, rsf.AppendEntry)))
-    other = Database(f"sqlite:///{tmp_path / 'other.db'}")
-    migrate.upgrade(PACKAGE, other)
-    create(other, interleaved)
-    assert everything(migrated) == everything(other)
-    other.dispose()
+    create(bare, interleaved)
+    assert everything(migrated) == everything(bare)
 
 
 def test_a_load_proves_like_entries_appended_one_by_one(migrated: Database) -> None:
