@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import RowMapping, select, update
+from sqlalchemy import RowMapping, bindparam, or_, select, update
 from sqlalchemy.orm import Session
 
 from servicekit import merkle
@@ -17,6 +17,23 @@ from services.registers.storage.trees import Damaged, Growth, Line, Tree
 
 ENTRY_COLUMNS = ("register_id", "number", "timestamp", "key", "blob")
 RECORD_COLUMNS = ("register_id", "key", "first", "number", "blob")
+
+# written once: building a statement costs more than running it
+_RECORD, _HEAD = core(Record.__table__), core(Head.__table__)
+_KNOWN = select(_RECORD.c.key).where(
+    _RECORD.c.register_id == bindparam("register"),
+    _RECORD.c.key.in_(bindparam("keys", expanding=True)),
+)
+_MOVE_HEAD = (
+    update(_HEAD)
+    .where(_HEAD.c.register_id == bindparam("register"))
+    .values(
+        {
+            name: bindparam(name)
+            for name in ("size", "records", "blobs", "updated", "peaks", "peaks_v1")
+        }
+    )
+)
 
 
 @dataclass(frozen=True)
@@ -53,31 +70,39 @@ def append_entries(session: Session, head: RowMapping, items: Sequence[Item], at
     if size % TILE_WIDTH + len(items) >= TILE_WIDTH:
         rows.forget_edge(session, register_id, size + len(items))
     before, peaks = grown["v2"]
-    session.execute(
-        update(Head)
-        .where(Head.register_id == register_id)
-        .values(
-            size=size + len(items),
-            records=head["records"] + len(records.keys() - old_keys),
-            blobs=highest,
-            updated=at,
-            peaks=b"".join(peaks),
-            peaks_v1=b"".join(grown["v1"][1]),
-        )
+    session.connection().execute(
+        _MOVE_HEAD,
+        {
+            "register": register_id,
+            "size": size + len(items),
+            "records": head["records"] + len(records.keys() - old_keys),
+            "blobs": highest,
+            "updated": at,
+            "peaks": b"".join(peaks),
+            "peaks_v1": b"".join(grown["v1"][1]),
+        },
     )
     # the last leaf's siblings are all on its left: the peaks as they were before it
     return Appended(size + len(items), at, merkle.fold(peaks), before[::-1])
 
 
-def missing_references(session: Session, item: Item) -> list[dict[str, str]]:
-    """Return a fault for each curie of an item that names a record which does not exist."""
+def missing_references(session: Session, item: Item, own: str = "") -> list[dict[str, str]]:
+    """Return a fault for each curie of an item that names a record which does not exist.
+
+    own: the item's register, which may be a draft; nobody else refers to drafts.
+    """
     faults = []
     for pointer, register, key in item.references:
         found = session.execute(
             select(Record.number)
             .join(Register, Register.id == Record.register_id)
             .join(Head, Head.register_id == Record.register_id)
-            .where(Register.name == register, Record.key == key, Record.first <= Head.size)
+            .where(
+                Register.name == register,
+                Record.key == key,
+                Record.first <= Head.size,
+                or_(Head.hidden.is_(False), Register.name == own),
+            )
         ).first()
         if found is None:
             faults.append(
@@ -130,12 +155,9 @@ def _known_keys(session: Session, head: RowMapping, items: Sequence[Item]) -> se
     if not head["records"]:
         return set()
     found: set[str] = set()
+    connection = session.connection()
     for keys in rows.chunks(list({item.key for item in items})):
-        found |= set(
-            session.scalars(
-                select(Record.key).where(Record.register_id == head["id"], Record.key.in_(keys))
-            )
-        )
+        found |= set(connection.scalars(_KNOWN, {"register": head["id"], "keys": keys}))
     return found
 
 
