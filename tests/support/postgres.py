@@ -25,8 +25,11 @@ def programs() -> Path | None:
 
 
 @contextlib.contextmanager
-def cluster() -> Iterator[str]:
-    """Run a cluster on a Unix socket in a temporary folder; yield its libpq address."""
+def cluster(*, durable: bool = False) -> Iterator[str]:
+    """Run a cluster on a Unix socket in a temporary folder; yield its libpq address.
+
+    durable: write through to the disk as in earnest; tests need not.
+    """
     bin_folder = programs()
     assert bin_folder is not None
     folder = Path(tempfile.mkdtemp(prefix="atoll-pg-"))
@@ -53,7 +56,8 @@ def cluster() -> Iterator[str]:
         ],
         **run,
     )  # type: ignore[call-overload]
-    options = f"-c listen_addresses='' -c unix_socket_directories={folder} -c fsync=off"
+    options = f"-c listen_addresses='' -c unix_socket_directories={folder}"
+    options += "" if durable else " -c fsync=off"
     subprocess.run(
         [bin_folder / "pg_ctl", "-D", data, "-o", options, "-l", folder / "log", "-w", "start"],
         **run,
