@@ -11,6 +11,8 @@ from servicekit.problems import Conflict, NotFound
 from servicekit.schema import json_body
 from services.identity.domain.key_life import ALGORITHMS
 from services.identity.parts import parts
+from services.identity.routes import browser
+from services.identity.storage import audit
 from services.identity.storage import keys as store
 from services.identity.storage.protocol_tables import StoredKey
 
@@ -39,7 +41,9 @@ def list_keys() -> Response:
 @access.scope("platform.operate")
 def rotate_keys() -> Response:
     chosen = json_body(ROTATION).get("algorithm")
-    parts().keys.rotate((chosen,) if chosen else ALGORITHMS)
+    algorithms = (chosen,) if chosen else ALGORITHMS
+    parts().keys.rotate(algorithms)
+    _note("key-rotated", algorithms=list(algorithms))
     return _listed()
 
 
@@ -52,7 +56,20 @@ def withdraw_key(kid: str) -> Response:
             if kid in {key.kid for key in store.every(session)}:
                 raise Conflict("This key is gone already. `atoll keys list` shows those in use.")
         raise NotFound("There is no key with this id. `atoll keys list` shows them.")
+    _note("key-withdrawn", kid=kid, reason=reason)
     return _listed()
+
+
+def _note(kind: str, **details: Any) -> None:
+    """Write down what was done to the keys: administrators see it."""
+    with parts().database.transaction() as session:
+        audit.record_event(
+            session,
+            kind,
+            at=parts().clock.now(),
+            visitor=browser.whence(),
+            details={"by": access.token().client_id, **details},
+        )
 
 
 def _listed() -> Response:

@@ -30,4 +30,4 @@ def usernames(session: Session, events: Sequence[AuditEvent]) -> dict[str, str]:
     """Return the user names of those who acted, by subject."""
     actors = {event.actor for event in events if event.actor}
     rows = session.execute(select(Person.sub, Person.username).where(Person.sub.in_(actors)))
-    return dict(rows.tuples().all())
+    return {row.sub: row.username for row in rows}
