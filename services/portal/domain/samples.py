@@ -48,13 +48,17 @@ def _python(call: Call, url: str, headers: Mapping[str, str]) -> str:
 
 
 def _javascript(call: Call, url: str, headers: Mapping[str, str]) -> str:
-    options: dict[str, object] = {"method": call.method, "headers": dict(headers)}
+    options: dict[str, object] = {} if call.method == "GET" else {"method": call.method}
+    if headers:
+        options["headers"] = dict(headers)
     if call.body:
         options["body"] = call.body
-    written = json.dumps(options, indent=2, ensure_ascii=False)
+    given = [json.dumps(url)]
+    if options:
+        given.append(json.dumps(options, indent=2, ensure_ascii=False))
     return _here(
         "node --input-type=module -",
-        f"const answer = await fetch({json.dumps(url)}, {written});\n"
+        f"const answer = await fetch({', '.join(given)});\n"
         "console.log(answer.status, answer.statusText);\nconsole.log(await answer.text());",
     )
 
