@@ -1,12 +1,20 @@
 """Programs are registered by RFC 7591, and work at once."""
 
+from types import SimpleNamespace
 from typing import Any
 
+import jwt
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from flask import Flask
 from werkzeug.test import TestResponse
 
+from services.identity import registry as registry_module
+from services.identity.parts import Parts
+from services.identity.registry import Registry
 from tests.identity.callers import Program, basic
+from tests.identity.clients import Signer
+from tests.support.clock import FakeClock
 
 WEB = {"client_name": "Ferry times", "redirect_uris": ["https://ferry.example/back"]}
 MACHINE = {"grant_types": ["client_credentials"]}
@@ -195,3 +203,118 @@ def test_a_body_that_is_no_json_object_is_refused_in_the_same_shape(
     )
     assert answer.status_code == 400, answer.text
     assert answer.json["error"] == "invalid_client_metadata"
+
+
+def public_jwk(**members: Any) -> dict[str, Any]:
+    key = ec.generate_private_key(ec.SECP256R1()).public_key()
+    return {**jwt.algorithms.ECAlgorithm.to_jwk(key, as_dict=True), **members}
+
+
+def test_a_strict_program_has_keys_and_takes_es256_alone(
+    app: Flask, program: Program, clock: FakeClock
+) -> None:
+    strict = {**WEB, "profile": "fapi2"}
+    signer = Signer(app, program, clock, "signer")
+    made = register(program, **strict, jwks=signer.jwks).json
+    assert made["token_endpoint_auth_method"] == "private_key_jwt"
+    assert made["id_token_signed_response_alg"] == "ES256"
+    assert made["dpop_bound_access_tokens"] is True
+    assert made["require_pushed_authorization_requests"] is True
+    assert "client_secret" not in made
+    for more in (
+        {"jwks": signer.jwks, "id_token_signed_response_alg": "RS256"},
+        {"jwks": signer.jwks, "token_endpoint_auth_method": "client_secret_post"},
+        {"jwks": signer.jwks, "token_endpoint_auth_method": "none"},
+        {"jwks": signer.jwks, "jwks_uri": "https://keys.example/jwks"},
+        {},
+    ):
+        refused = register(program, **(strict | more))
+        assert refused.status_code == 400, more
+        assert refused.json["error"] == "invalid_client_metadata"
+
+
+def test_a_program_proves_itself_with_the_keys_it_registered(
+    app: Flask, program: Program, clock: FakeClock
+) -> None:
+    signer = Signer(app, program, clock, "signer")
+    made = register(
+        program,
+        client_name="By key",
+        grant_types=["client_credentials"],
+        token_endpoint_auth_method="private_key_jwt",
+        jwks={"keys": [*signer.jwks["keys"], {"kty": "RSA", "use": "enc", "n": "AQ", "e": "AQ"}]},
+    ).json
+    assert [key["kid"] for key in made["jwks"]["keys"]] == ["one"], "not those to encrypt for it"
+    signer.client_id = made["client_id"]
+    assert signer.ask(signer.assertion()).status_code == 200
+
+
+@pytest.mark.parametrize("member", ["d", "p", "k"])
+def test_a_private_key_is_never_kept(program: Program, member: str) -> None:
+    answer = register(program, **WEB, jwks={"keys": [public_jwk(**{member: "AQAB"})]})
+    assert answer.status_code == 400
+    assert "private key" in answer.json["error_description"]
+
+
+def test_a_weak_key_is_refused(program: Program) -> None:
+    weak = rsa.generate_private_key(65537, 1024).public_key()
+    jwk = jwt.algorithms.RSAAlgorithm.to_jwk(weak, as_dict=True)
+    for key in (jwk, public_jwk(alg="HS256"), public_jwk(crv="P-384"), public_jwk(x="AAAA")):
+        assert register(program, **WEB, jwks={"keys": [key]}).status_code == 400
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "https://ferry.example/back",
+        "https://ferry.example:8443/back?from=atoll",
+        "https://xn--abc.example/back",
+        "http://localhost:3000/back",
+        "http://127.0.0.1/back",
+        "http://[::1]:9999/back",
+    ],
+)
+def test_ordinary_addresses_are_taken_as_they_are(program: Program, address: str) -> None:
+    made = register(program, client_name="x", redirect_uris=[address, address])
+    assert made.status_code == 201, made.text
+    assert made.json["redirect_uris"] == [address]
+
+
+def test_a_live_web_program_comes_back_by_https_alone(program: Program) -> None:
+    live = {"client_name": "x", "environment": "live"}
+    local = ["http://localhost:3000/back"]
+    assert register(program, **live, redirect_uris=local).json["error"] == "invalid_redirect_uri"
+    native = register(program, **live, redirect_uris=local, application_type="native")
+    assert native.json["status"] == "pending"
+
+
+def test_a_changed_secret_counts_in_a_process_that_remembers_the_old_one(
+    app: Flask, program: Program, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another process changed it; this one remembers clients for five seconds."""
+    parts: Parts = app.extensions["identity"]
+    times = [100.0]
+    monkeypatch.setattr(registry_module, "time", SimpleNamespace(monotonic=lambda: times[0]))
+    made = register(program, **MACHINE).json
+    registry = Registry(parts.database, 5.0)
+    old = registry.find(made["client_id"])
+    rotated = program.call(
+        "POST",
+        f"/identity/clients/{made['client_id']}/secret",
+        json={},
+        headers=operator(program),
+    )
+    assert rotated.status_code == 200
+    times[0] += 0.5
+    assert registry.find_anew(made["client_id"]) is old, "one look a second"
+    times[0] += 1
+    new = registry.find_anew(made["client_id"])
+    assert new is not None
+    assert old is not None
+    assert new.secret_hash != old.secret_hash
+    assert registry.find_anew("nobody-at-all") is None
+
+
+def test_the_metadata_name_the_registration_endpoint(program: Program) -> None:
+    found = program.call("GET", "/identity/.well-known/openid-configuration").json
+    assert found["registration_endpoint"] == "http://localhost:8000/identity/clients"
