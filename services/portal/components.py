@@ -13,6 +13,7 @@ from servicekit.outbound import Corridor
 from servicekit.tokens import KeySource
 from services.portal.domain.journey import JOURNEYS
 from services.portal.exchanges_client import ExchangesClient
+from services.portal.hooks import Hooks
 from services.portal.id_token import IdTokens
 from services.portal.identity_client import IdentityClient
 from services.portal.notify_client import NotifyClient
@@ -42,9 +43,11 @@ class Components:
         self.registers = RegistersClient(corridor)
         self.exchanges = ExchangesClient(corridor)
         self.notify = NotifyClient(corridor)
+        vault = Vault(settings.data_key_bytes)
+        self.hooks = Hooks(database, vault, clock) if settings.start_state else None
         self.sessions = Sessions(
             database,
-            Vault(settings.data_key_bytes),
+            vault,
             IdentityClient(
                 corridor, settings.client_id, settings.client_secret, settings.redirect_uri
             ),
@@ -67,6 +70,9 @@ class Components:
         self.sandbox_scopes, self.trier = _trier(settings, corridor)
         self.problems: dict[str, Any] = _read("problems.yaml")
         self.apis: dict[str, Any] = _read("apis.yaml")
+        self.conventions: dict[str, Any] = _read("conventions.yaml")
+        self.libraries: dict[str, Any] = _read("libraries.yaml")
+        self.changes: dict[str, Any] = _read("changelog.yaml")
 
 
 def _trier(settings: Settings, corridor: Corridor) -> tuple[tuple[str, ...], Trier | None]:

@@ -14,7 +14,10 @@ from servicekit.problems import Problem
 from services.portal.domain.contract import Call, Operation
 
 SHOWN_BYTES, LIMIT_S = 32_768, 5.0
-_SHOWN_HEADERS = ("content-type", "location", "link", "etag", "retry-after", "www-authenticate")
+_SHOWN_HEADERS = (
+    *("content-type", "location", "link", "etag", "retry-after", "www-authenticate"),
+    *("ratelimit", "ratelimit-policy", "deprecation", "sunset", "atoll-exchange"),
+)
 
 
 @dataclass(frozen=True)

@@ -73,6 +73,7 @@ def test_every_text_that_a_page_asks_for_exists_and_every_text_is_used() -> None
         "app_fault_",
         "app_done_",
         "token_",
+        "hook_verdict_",
     )
     unused = {
         key
@@ -86,9 +87,22 @@ def test_explanations_and_apis_are_in_both_languages() -> None:
     for explained in texts(PORTAL / "content" / "problems.yaml").values():
         assert set(explained) == {"title", "means", "do"}
         assert all(set(part) == {"en", "dv"} for part in explained.values())
+    for name in ("conventions", "libraries"):
+        for part in texts(PORTAL / "content" / f"{name}.yaml").values():
+            assert all(set(part[key]) == {"en", "dv"} for key in ("title", "says"))
     for api in texts(PORTAL / "content" / "apis.yaml").values():
-        assert set(api["about"]) == {"en", "dv"}
+        assert set(api["about"]) == set(api["owner"]) == {"en", "dv"}
         assert "{public}" in api["curl"]
+
+
+def test_the_changelog_knows_every_api_and_its_version() -> None:
+    changes = texts(PORTAL / "content" / "changelog.yaml")
+    assert list(changes) == list(texts(PORTAL / "content" / "apis.yaml"))
+    for service, lines in changes.items():
+        folder = ROOT / ("gateway" if service == "gateway" else f"services/{service}")
+        assert lines[0]["version"] == texts(folder / "openapi.yaml")["info"]["version"]
+        assert [one["day"] for one in lines] == sorted((one["day"] for one in lines), reverse=True)
+        assert all(one["en"] and one["dv"] for one in lines)
 
 
 @pytest.mark.parametrize("path", STYLES, ids=lambda path: path.name)

@@ -23,6 +23,11 @@ def parse(text: str) -> datetime | None:
     return moment if moment.tzinfo else None
 
 
+def from_unix(seconds: int) -> datetime:
+    """Return the moment that a database holds as seconds since 1970."""
+    return datetime.fromtimestamp(seconds, UTC)
+
+
 def machine(moment: datetime) -> str:
     """Write the UTC time for ``<time datetime>``."""
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -11,7 +11,10 @@ from services.portal.domain.exchange import duration
 from services.portal.routes import (
     apis,
     apps,
+    calls,
+    guides,
     happened,
+    hooks,
     inspector,
     journeys,
     people,
@@ -30,7 +33,10 @@ from services.portal.telling import (
     was_stopped,
 )
 
-_PARTS = (start, registers, happened, journeys, apis, apps, inspector, people, reuse, status)
+_PARTS = (
+    *(start, registers, happened, journeys, people, reuse, status),
+    *(apis, apps, inspector, calls, hooks, guides),
+)
 
 
 def install(app: Flask) -> None:
@@ -53,6 +59,7 @@ def install(app: Flask) -> None:
             "point": places.point,
             "seconds": status.seconds,
             "moment": times.parse,
+            "from_unix": times.from_unix,
             "machine_time": times.machine,
             "clock_time": times.clock_time,
             "day_and_time": lambda moment: times.day_and_time(moment, pages.language()),

@@ -26,8 +26,14 @@ _OWN_CONTRACT = Path(__file__).parent.parent / "openapi.yaml"
 @pages.get("/portal/apis")
 @access.public
 def list_apis() -> str:
-    """List every API with one line."""
-    return render_template("apis.html", apis=components().apis)
+    """Show developers where to begin, and every API with one line."""
+    found = components()
+    return render_template(
+        "apis.html",
+        apis=found.apis,
+        states=panel(found.exchanges.health),
+        can_try=found.trier is not None,
+    )
 
 
 @pages.get("/portal/apis/<service>")
@@ -37,7 +43,7 @@ def show_api(service: str) -> str:
     apis, public_url = components().apis, components().settings.public_url
     if service not in apis:
         raise NotFound("There is no such API. The list is at /portal/apis.")
-    document = panel(lambda: _document(service))
+    document = panel(lambda: document_of(service))
     return render_template(
         "api.html",
         service=service,
@@ -132,7 +138,7 @@ def _operation(service: str, operation_id: str) -> Operation | None:
     """Return the operation; None while the component that declares it cannot be asked."""
     if service not in components().apis:
         raise NotFound("There is no such API. The list is at /portal/apis.")
-    document = panel(lambda: _document(service))
+    document = panel(lambda: document_of(service))
     if document.trouble:
         return None
     for operation in operations(document.value or {}):
@@ -146,7 +152,8 @@ def _own_contract() -> Any:
     return yaml.safe_load(_OWN_CONTRACT.read_text(encoding="utf-8"))
 
 
-def _document(service: str) -> Any:
+def document_of(service: str) -> Any:
+    """Return a component's OpenAPI document as it serves it now."""
     if service == "portal":  # asking ourselves through the gateway would only occupy a thread
         return _own_contract()
     return members(json_of(components().corridor.send("GET", f"/{service}/openapi.json")))

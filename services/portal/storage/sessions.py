@@ -1,15 +1,12 @@
-"""The portal's tables: sign-ins under way, and the sessions of people who are signed in."""
+"""Sign-ins under way, and the sessions of people who are signed in."""
 
 from dataclasses import dataclass
 
 from sqlalchemy import BigInteger, LargeBinary, String, delete, select, update
-from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
+from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from servicekit.database import Database
-
-
-class Tables(DeclarativeBase):
-    """The portal's tables."""
+from services.portal.storage.base import Tables
 
 
 class SignInRow(Tables):
@@ -37,9 +34,6 @@ class SessionRow(Tables):
     expires_at: Mapped[int] = mapped_column(BigInteger, index=True)
     renewing_until: Mapped[int] = mapped_column(BigInteger, default=0)
     version: Mapped[int] = mapped_column(BigInteger, default=0)
-
-
-metadata = Tables.metadata
 
 
 @dataclass(frozen=True)
