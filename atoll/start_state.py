@@ -149,13 +149,17 @@ def make(database_url: Mapping[str, str]) -> dict[str, dict[str, str]]:
         "start-state": json.dumps({"people": people, "clients": clients}, indent=2),
         "notify": json.dumps(_for_identity(operator), indent=2),
     }
-    files["registers"] |= {"log-key": _data_key()}
+    subjects = {username: person["sub"] for username, person in people.items()}
+    files["registers"] |= {
+        "log-key": _data_key(),
+        "start-state": json.dumps({"people": subjects}, indent=2),
+    }
     files["notify"] |= {
         "data-key": _data_key(),
         "start-state": json.dumps(
             {
                 "services": notify,
-                "people": {username: person["sub"] for username, person in people.items()},
+                "people": subjects,
             },
             indent=2,
         ),

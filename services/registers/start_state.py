@@ -15,6 +15,9 @@ from servicekit.database import Database, empty
 from servicekit.settings import ServiceSettings
 from services.registers.domain import canonical, catalogue, declarations
 from services.registers.domain.items import Field, Item, read_item
+from services.registers.personal import start_state as personal
+from services.registers.personal.vault import PersonalVault
+from services.registers.settings import Settings
 from services.registers.storage import appending, heads, metadata, system
 
 SEED = Path(__file__).parent / "seed"
@@ -33,6 +36,8 @@ def load(session: Session, settings: ServiceSettings) -> None:
     for register in read_seed(synthetic=settings.is_loopback):
         rows = register.pop("rows")
         _load_one(session, register, rows)
+    if isinstance(settings, Settings) and settings.people and settings.log_key:
+        personal.load(session, PersonalVault(settings.log_key), settings.people)
 
 
 def _load_one(session: Session, register: dict[str, Any], rows: list[dict[str, str]]) -> None:

@@ -12,6 +12,7 @@ from services.registers.routes import (
     feeds,
     loading,
     log,
+    personal,
     proofs,
     reading,
     redirects,
@@ -40,6 +41,8 @@ def install(app: Flask, database: Database, clock: Clock) -> None:
         log,
         extracts,
         feeds,
+        personal,
     )
+    app.before_request(personal.check_forms)
     for module in modules:
         app.register_blueprint(module.blueprint)

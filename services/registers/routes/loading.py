@@ -16,6 +16,7 @@ from services.registers.domain import rsf
 from services.registers.domain.canonical import write_hash
 from services.registers.domain.objecthash import multihash
 from services.registers.loads import Progress, Result
+from services.registers.personal.declared import refuse_file
 from services.registers.problems import FileRefused, NotCustodian
 from services.registers.routes import answers
 from services.registers.routes.answers import JSON
@@ -134,6 +135,7 @@ def load_csv(register: str) -> Response:
 
 
 def _check_role(register: str) -> None:
+    refuse_file(register)
     token = access.token()
     if f"registers:custodian:{register}" not in token.roles and OPERATOR not in token.scopes:
         raise NotCustodian(
