@@ -203,7 +203,7 @@ def demo(place: Home, journey: str, arguments: list[str]) -> int:
     """Run a journey, or all, each as its own program with the credentials on standard input."""
     address = running_address(place)
     found = json.dumps(credentials(place))
-    results = []
+    results: list[int] = []
     for name in JOURNEYS if journey == "all" else (journey,):
         example = CHECKOUT / "examples" / JOURNEYS[name]
         if not example.is_file():

@@ -87,7 +87,9 @@ def test_security_33_eight_uses_of_a_one_time_code_open_one_session(
     assert sorted(race(take)) == [False] * 7 + [True]
 
 
-def test_security_32_eight_guesses_at_once_are_counted_like_eight_in_a_row(app_on_each: Flask) -> None:
+def test_security_32_eight_guesses_at_once_are_counted_like_eight_in_a_row(
+    app_on_each: Flask,
+) -> None:
     database = app_on_each.extensions["identity"].database
     now = datetime(2026, 3, 3, tzinfo=UTC)
 
