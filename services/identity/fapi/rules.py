@@ -22,7 +22,7 @@ def check_client(client: Client) -> None:
         return
     if client.auth_method != "private_key_jwt":
         raise UnauthorizedClientError("A client of the profile fapi2 must use private_key_jwt.")
-    if client.id_token_alg == "RS256":  # FAPI 2.0 section 5.4.1
+    if client.id_token_alg == "RS256":  # noqa: S105 (a name; FAPI 2.0 section 5.4.1)
         raise UnauthorizedClientError("A client of the profile fapi2 must take ES256 ID tokens.")
 
 
