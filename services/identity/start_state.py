@@ -1,11 +1,8 @@
 """The start state: demonstration people, clients and one agreement, from the readable seed."""
 
 from datetime import UTC, datetime
-from functools import cache
-from pathlib import Path
 from typing import Any
 
-import yaml
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
@@ -18,8 +15,9 @@ from services.identity.storage import keys as key_store
 from services.identity.storage.protocol_tables import StoredKey
 from services.identity.storage.tables import Client, FeedState, Person
 from services.identity.vault import Vault
+from services.identity.words import seed
 
-SEED = Path(__file__).parent / "seed"
+__all__ = ["clear", "is_empty", "load", "seed"]
 
 
 def is_empty(session: Session) -> bool:
@@ -59,15 +57,9 @@ def load(session: Session, settings: Settings) -> None:
                 subject=person["sub"],
                 client_id=client_id,
                 purpose=agreement["purpose"],
-                categories=agreement["categories"],
+                items=agreement["items"],
                 now=datetime.now(UTC),
             )
-
-
-@cache
-def seed(file: str) -> Any:
-    """Return the content of one seed file."""
-    return yaml.safe_load((SEED / file).read_text(encoding="utf-8"))
 
 
 def _person(vault: Vault, username: str, person: dict[str, Any], given: dict[str, str]) -> Person:
@@ -100,6 +92,7 @@ def _client(
         name=client["name"],
         description=client["description"],
         first_party=client.get("first_party", False),
+        contacts=client.get("contacts", []),
         secret_hash=fingerprint(given["client_secret"]),
         redirect_uris=addresses("redirect_uris"),
         post_logout_redirect_uris=addresses("post_logout_redirect_uris"),

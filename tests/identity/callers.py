@@ -88,7 +88,7 @@ class Browser:
         headers = {**FROM_GATEWAY, "Accept": "text/html", **options.pop("headers", {})}
         return self.client.get(path, headers=headers, **options)
 
-    def post(self, path: str, data: dict[str, str], **options: Any) -> TestResponse:
+    def post(self, path: str, data: dict[str, Any], **options: Any) -> TestResponse:
         headers = {
             **FROM_GATEWAY,
             "Accept": "text/html",
@@ -108,19 +108,40 @@ class Browser:
         return totp.code_at(self.people[person]["totp_secret"], step)
 
     def sign_in(
-        self, person: str = "aishath", at: str = "/identity/sign-in", **changes: str
+        self,
+        person: str = "aishath",
+        at: str = "/identity/sign-in",
+        *,
+        agrees: bool = True,
+        **changes: str,
     ) -> TestResponse:
-        """Open the sign-in page at an address, fill it in and send it."""
+        """Open the sign-in page at an address, fill it in and send it.
+
+        agrees: go on over the page that asks for consent, if there is one.
+        """
         form = {
             "form_token": self.form_token(self.get(at)),
             "username": person,
             "password": self.people[person]["password"] if person in self.people else "x",
             "code": self.code(person) if person in self.people else "123456",
         } | changes
-        return self.post(at, form)
+        answer = self.post(at, form)
+        return self.agree(answer) if agrees else answer
 
-    def authorize(self, **changes: str | None) -> TestResponse:
-        return self.get("/identity/authorize", query_string=authorization(**changes))
+    def authorize(self, *, agrees: bool = True, **changes: str | None) -> TestResponse:
+        answer = self.get("/identity/authorize", query_string=authorization(**changes))
+        return self.agree(answer) if agrees else answer
+
+    def agree(
+        self, asked: TestResponse, decision: str = "agree", **form: str | list[str]
+    ) -> TestResponse:
+        """Answer the page that asks for consent, if this redirect leads there."""
+        at = asked.headers.get("Location", "")
+        if not at.startswith("/identity/consent?"):
+            return asked
+        page = self.get(at)
+        assert page.status_code == 200, page.text
+        return self.post(at, {"form_token": self.form_token(page), "decision": decision, **form})
 
     def get_code(self, person: str = "aishath", **changes: str | None) -> str:
         """Sign in for the portal and return the code; the clock moves on so codes stay fresh."""

@@ -41,7 +41,7 @@ def test_a_client_sees_its_own_agreements_only(
     now = int(browser.clock.now().timestamp())
     claims = {"iss": "http://localhost:8000/identity", "sub": "portal", "client_id": "portal"}
     claims |= {"aud": "urn:atoll:identity", "scope": "identity.consents", "jti": "1"}
-    token = app.extensions["identity"].key.sign(claims | {"iat": now, "exp": now + 60}, "at+jwt")
+    token = app.extensions["identity"].keys.sign(claims | {"iat": now, "exp": now + 60}, "at+jwt")
     headers = {"Authorization": f"Bearer {token}"}
     answer = program.call("GET", "/identity/agreements", headers=headers)
     assert answer.json == {"agreements": [], "next": None}

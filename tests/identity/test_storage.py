@@ -164,7 +164,7 @@ def test_an_agreement_needs_a_person_and_a_client(each_database: Database) -> No
             subject="n" * 22,
             client_id="portal",
             purpose="p",
-            categories=["contact"],
+            items=["category:contact"],
             now=NOW,
         )
 
@@ -173,7 +173,7 @@ def test_long_lists_come_in_pages(each_database: Database, sub: str) -> None:
     with each_database.transaction() as session:
         for _ in range(agreements.PAGE + 5):
             agreements.give(
-                session, subject=sub, client_id="fisheries", purpose="p", categories=[], now=NOW
+                session, subject=sub, client_id="fisheries", purpose="p", items=[], now=NOW
             )
     with each_database.snapshot() as session:
         first = agreements.to_client(session, "fisheries", None, None)

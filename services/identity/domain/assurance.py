@@ -57,6 +57,20 @@ def level(text: str) -> Level:
     return Level(text) if text in list(Level) else Level.LOW
 
 
+class Reason(StrEnum):
+    """Why a level that was asked for is not reached, as the ID token's ``acr_reason`` says it."""
+
+    IDENTITY_NOT_PROVED = "identity-not-proved"  # nobody has checked well enough who this is
+    SIGN_IN_TOO_WEAK = "sign-in-too-weak"  # a stronger factor would reach it
+
+
+def unreached(identity_level: str, wanted: Iterable[str]) -> Reason:
+    """Return which of the two levels keeps a session below all those asked for."""
+    if suffices(level(identity_level), wanted):
+        return Reason.SIGN_IN_TOO_WEAK
+    return Reason.IDENTITY_NOT_PROVED
+
+
 def suffices(reached: str, wanted: Iterable[str]) -> bool:
     """Whether a session's level is one of those asked for, or above one of them."""
     known = [Level(name) for name in wanted if name in list(Level)]

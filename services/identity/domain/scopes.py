@@ -9,10 +9,13 @@ EVERYWHERE = frozenset({"platform.operate"})  # the one scope that more than one
 SCOPES = {
     "openid": "identity",
     "profile": "identity",
+    "email": "identity",
+    "phone": "identity",
     "identity.contact": "identity",
     "identity.consents": "identity",
     "identity.clients": "identity",
     "identity.apps": "identity",
+    "identity.own": "identity",
     "registers.read": "registers",
     "registers.append": "registers",
     "registers.subscribe": "registers",

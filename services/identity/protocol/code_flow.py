@@ -7,6 +7,7 @@ from typing import Any
 from authlib.oauth2.rfc6749 import InvalidRequestError, grants
 from authlib.oauth2.rfc7636 import CodeChallenge
 
+from services.identity import words
 from services.identity.domain import parameters, scopes
 from services.identity.domain.digests import fingerprint, random_id
 from services.identity.protocol import tokens
@@ -74,7 +75,9 @@ class CodeGrant(grants.AuthorizationCodeGrant):  # type: ignore[misc]
             sid=tokens.session_id(parts, request.client.client_id, signed_in.id_hash),
             acr=signed_in.acr,
             amr=signed_in.amr,
-            scope=request.scope,
+            acr_reason=self.server.acr_reason(),
+            scope=self.server.granted_scope(),
+            purpose=self.server.purpose(),
             resources=request.payload.datalist["resource"],
             auth_time=signed_in.auth_time,
             expires_at=now + timedelta(seconds=parts.settings.refresh_life_s),
@@ -106,6 +109,8 @@ def _check_extensions(grant: CodeGrant, _result: None) -> None:
     prompts = data.get("prompt", "").split()
     if not PROMPTS.issuperset(prompts) or ("none" in prompts and len(prompts) > 1):
         raise InvalidRequestError(f"prompt can be {', '.join(sorted(PROMPTS))}; none stands alone.")
+    if not words.is_purpose(data.get("purpose", "sign-in")):
+        raise InvalidRequestError("There is no such purpose. The purposes catalogue lists them.")
     for resource in grant.request.payload.datalist["resource"]:
         if resource not in scopes.AUDIENCES:
             raise InvalidTarget("There is no such resource. Use urn:atoll:<service>.")

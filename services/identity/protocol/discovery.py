@@ -43,7 +43,8 @@ def metadata(parts: Parts) -> dict[str, Any]:
         "prompt_values_supported": sorted(code_flow.PROMPTS),
         "claims_supported": [
             *("iss", "sub", "aud", "exp", "iat", "auth_time", "acr", "amr", "nonce", "at_hash"),
-            *("sid", "name", "name#dv", "preferred_username", "locale"),
+            *("sid", "acr_reason", "name", "name#dv", "preferred_username", "locale"),
+            *("email", "email_verified", "phone_number", "phone_number_verified"),
         ],
         "ui_locales_supported": ["en", "dv"],
         "claims_parameter_supported": False,

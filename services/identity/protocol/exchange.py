@@ -12,9 +12,10 @@ from sqlalchemy.orm import Session
 
 from servicekit.tokens import Token
 from services.identity.domain import scopes
-from services.identity.protocol import tokens
+from services.identity.parts import Parts
+from services.identity.protocol import consent, tokens
 from services.identity.protocol.verify import access_token_of
-from services.identity.storage import people
+from services.identity.storage import clients, people
 from services.identity.storage.tables import Client, Grant
 
 if TYPE_CHECKING:
@@ -47,7 +48,8 @@ def exchange(request: "TokenRequest") -> dict[str, Any]:
         if grant is None or person is None or grant.revoked_at is not None:
             raise InvalidRequestError("The sign-in behind subject_token has ended.")
         act = _act(session, request, subject, actor)
-        scope = tokens.scope_for(_within(form.get("scope"), client, grant, aud), aud)
+        allowed = _agreed(session, parts, grant)
+        scope = tokens.scope_for(_within(form.get("scope"), client, allowed, aud), aud)
         now = int(parts.clock.now().timestamp())
         ends = [now + parts.settings.access_token_life_s, subject.expires_at]
         expires_at = min(ends + ([actor.expires_at] if actor else []))
@@ -100,9 +102,18 @@ def _service_of(client: Client) -> str:
     return f"urn:atoll:{client.client_id}"
 
 
-def _within(asked: str | None, client: Client, grant: Grant, aud: str) -> str:
+def _agreed(session: Session, parts: Parts, grant: Grant) -> list[str]:
+    """Return the scopes that the person still grants to the client they signed in for."""
+    origin = clients.find(session, grant.client_id)
+    if origin is None:
+        raise InvalidRequestError("The client behind subject_token is no longer allowed.")
+    found = consent.of_grant(session, origin, grant, parts.clock.now())
+    return found.scope(grant.scope).split()
+
+
+def _within(asked: str | None, client: Client, granted: list[str], aud: str) -> str:
     """Return the scopes asked for, or every one that both the client and the grant allow there."""
-    allowed = [scope for scope in grant.scope.split() if scope in client.person_scopes]
+    allowed = [scope for scope in granted if scope in client.person_scopes]
     if asked is None:
         return " ".join(scopes.for_audience(allowed, aud))
     wanted = scopes.allowed(asked, allowed)

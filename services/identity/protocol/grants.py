@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any
 from authlib.oauth2.rfc6749 import InvalidGrantError, InvalidRequestError, InvalidScopeError
 
 from services.identity.domain import scopes
-from services.identity.protocol import tokens
+from services.identity.domain.agreements import Permission
+from services.identity.protocol import consent, tokens
 from services.identity.storage import grants as store
 from services.identity.storage import people
 from services.identity.storage.tables import Grant, Person
@@ -44,11 +45,12 @@ def redeem_code(request: "TokenRequest") -> dict[str, Any]:
         grant = store.get(session, row.grant_id)
         parts.profile.check_grant(request, grant)
         person = _person(people.by_subject(session, grant.sub))
-        answer = _for_person(request, grant, person, grant.scope)
+        allowed = consent.of_grant(session, request.client, grant, parts.clock.now())
+        answer = _for_person(request, grant, person, allowed.scope(grant.scope), allowed)
         if request.client.check_grant_type("refresh_token"):
             answer["refresh_token"] = secrets.token_urlsafe(32)
             store.add_refresh_token(session, answer["refresh_token"], grant.id)
-        if "openid" in grant.scope.split():
+        if allowed.allows("openid") and "openid" in grant.scope.split():
             answer["id_token"] = tokens.id_token(
                 parts, request.client, person, grant, row.nonce, answer["access_token"]
             )
@@ -67,12 +69,15 @@ def refresh(request: "TokenRequest") -> dict[str, Any]:
         now = parts.clock.now()
         if row is None or grant is None or grant.revoked_at or now >= grant.expires_at:
             raise InvalidGrantError("This refresh token is not valid. Sign in again.")
-        wanted = form.get("scope", grant.scope)
-        if not set(wanted.split()) <= set(grant.scope.split()):
+        allowed = consent.of_grant(session, client, grant, now)
+        granted = allowed.scope(grant.scope)
+        wanted = form.get("scope", granted)
+        if not set(wanted.split()) <= set(granted.split()):
             raise InvalidScopeError("A refresh cannot ask for more than was granted.")
         parts.profile.check_grant(request, grant)
         # nothing is taken before the rest of the request is known to be right
-        answer = _for_person(request, grant, _person(people.by_subject(session, grant.sub)), wanted)
+        person = _person(people.by_subject(session, grant.sub))
+        answer = _for_person(request, grant, person, wanted, allowed)
         if not parts.profile.rotates(client):
             return answer
         successor = _successor(parts.vault.key_for("refresh"), token)
@@ -123,15 +128,21 @@ def _person(person: Person | None) -> Person:
 
 
 def _for_person(
-    request: "TokenRequest", grant: Grant, person: Person, wanted: str
+    request: "TokenRequest", grant: Grant, person: Person, wanted: str, allowed: Permission
 ) -> dict[str, Any]:
     """Return the answer with an access token; without ``resource`` it is for userinfo."""
     aud = tokens.audience(request.resources, grant.resources, default=scopes.OWN_AUDIENCE)
-    return _answer(request, tokens.scope_for(wanted, aud), aud, person, grant)
+    roles = consent.roles(allowed, person)
+    return _answer(request, tokens.scope_for(wanted, aud), aud, person, grant, roles=roles)
 
 
 def _answer(
-    request: "TokenRequest", scope: str, aud: str, person: Person | None, grant: Grant | None
+    request: "TokenRequest",
+    scope: str,
+    aud: str,
+    person: Person | None,
+    grant: Grant | None,
+    **more: Any,
 ) -> dict[str, Any]:
     bound_to = request.confirmation
     return {
@@ -142,6 +153,7 @@ def _answer(
             aud,
             person,
             grant,
+            **more,
             **({"cnf": dict(bound_to)} if bound_to else {}),
         ),
         "token_type": "DPoP" if bound_to else "Bearer",

@@ -6,7 +6,7 @@ from typing import Any
 
 from authlib.oauth2 import OAuth2Error
 from authlib.oauth2.rfc6749 import AuthorizationServer
-from authlib.oidc.core.errors import LoginRequiredError
+from authlib.oidc.core.errors import ConsentRequiredError, LoginRequiredError
 from flask import Request as FlaskRequest
 from flask import Response, json
 from sqlalchemy.orm import Session
@@ -14,9 +14,11 @@ from werkzeug.datastructures import Headers
 
 from services.identity import teaching
 from services.identity.domain import redirects
-from services.identity.domain.assurance import suffices
+from services.identity.domain.agreements import Permission
+from services.identity.domain.assurance import suffices, unreached
 from services.identity.parts import Parts
 from services.identity.problems import AuthorizationRefused
+from services.identity.protocol import consent
 from services.identity.protocol.code_flow import S256, CodeGrant
 from services.identity.protocol.errors import UnmetAuthentication
 from services.identity.protocol.request import Parameters, Request
@@ -29,9 +31,14 @@ class Wants(StrEnum):
 
     SIGN_IN = "sign-in"  # nobody is signed in, or not newly enough
     STEP_UP = "step-up"  # somebody is, but not strongly enough for acr_values
+    CONSENT = "consent"  # the person has not agreed to this yet
 
 
-_REFUSALS = {Wants.SIGN_IN: LoginRequiredError, Wants.STEP_UP: UnmetAuthentication}
+_REFUSALS = {
+    Wants.SIGN_IN: LoginRequiredError,
+    Wants.STEP_UP: UnmetAuthentication,
+    Wants.CONSENT: ConsentRequiredError,
+}
 
 
 class Server(AuthorizationServer):  # type: ignore[misc]
@@ -67,17 +74,20 @@ class Server(AuthorizationServer):  # type: ignore[misc]
             )
         return response
 
-    def authorization_response(self, *, fresh: bool = False) -> Response | None:
+    def authorization_response(
+        self, *, fresh: bool = False, agreed: bool | None = None
+    ) -> Response | None:
         """Answer an authorization request, or return None when a page must be shown first.
 
         fresh: the person has signed in for this very request, which meets prompt and max_age; an
         assurance that the sign-in did not reach is then simply not claimed (OIDC Core 5.5.1.1).
+        agreed: what the person has just answered on the consent page; None: was not asked.
         """
         person = self._person()
         try:
             self._take_parameters()
             grant = self.get_consent_grant(end_user=person)
-            self.wants = self._wanted(fresh)
+            self.wants = self._wanted(fresh) or self._wanted_of_person(agreed)
             if self.wants is not None:
                 if "none" in self._prompts():
                     raise _REFUSALS[self.wants](
@@ -93,7 +103,7 @@ class Server(AuthorizationServer):  # type: ignore[misc]
                 ) from None
             response: Response = self.handle_error_response(self.request, error)
         else:
-            user = None if teaching.denies(self.request.client) else person
+            user = None if teaching.denies(self.request.client) or agreed is False else person
             response = self.create_authorization_response(grant_user=user, grant=grant)
         return response
 
@@ -118,6 +128,42 @@ class Server(AuthorizationServer):  # type: ignore[misc]
             return Wants.SIGN_IN
         levels = self.request.payload.data.get("acr_values", "").split()
         return None if suffices(self.signed_in.acr, levels) else Wants.STEP_UP
+
+    def _wanted_of_person(self, agreed: bool | None) -> Wants | None:
+        """Whether the person must be asked: not for own clients, nor for what they agreed to."""
+        client, person = self.request.client, self.request.user
+        if client.first_party or agreed is False or teaching.denies(client):
+            return None
+        missing = not self.permission().covers(consent.asked(client, person, self.request.scope))
+        if agreed:
+            return Wants.CONSENT if not self.granted_scope() else None
+        return Wants.CONSENT if missing or "consent" in self._prompts() else None
+
+    def permission(self) -> Permission:
+        """Return what the client may have of the person by the agreement in force."""
+        return consent.permission(
+            self.session,
+            self.request.client,
+            self.request.user.sub,
+            consent.purpose_of(self.request.payload.data),
+            self.parts.clock.now(),
+        )
+
+    def granted_scope(self) -> str:
+        """Return those of the scopes asked for that the person agreed to."""
+        return self.permission().scope(self.request.scope)
+
+    def purpose(self) -> str | None:
+        """Return the purpose of the agreement that the grant rests on; None: it needs none."""
+        own = self.request.client.first_party
+        return None if own else consent.purpose_of(self.request.payload.data)
+
+    def acr_reason(self) -> str | None:
+        """Return why the level that was asked for is not reached; None when it is."""
+        levels = self.request.payload.data.get("acr_values", "").split()
+        if self.signed_in is None or suffices(self.signed_in.acr, levels):
+            return None
+        return str(unreached(self.request.user.identity_level, levels))
 
     def _prompts(self) -> list[str]:
         prompts: list[str] = self.request.payload.data.get("prompt", "").split()

@@ -51,7 +51,7 @@ def access_token(
 ) -> str:
     """Sign an access token for a client itself, or for a person who signed in at it.
 
-    more: claims that a profile adds, such as ``cnf`` and ``act``.
+    more: the person's roles that the client may use, and claims that a profile adds.
     """
     now = int(parts.clock.now().timestamp())
     claims: dict[str, Any] = {
@@ -63,7 +63,7 @@ def access_token(
         "jti": secrets.token_urlsafe(16),
         "iat": now,
         "exp": now + parts.settings.access_token_life_s,
-        "roles": client.roles if person is None else person.roles,
+        "roles": client.roles if person is None else [],  # a person's roles come with ``more``
     }
     if grant is not None:
         claims |= {
@@ -98,6 +98,8 @@ def id_token(
         "sid": grant.sid,
         "at_hash": base64.urlsafe_b64encode(half).decode().rstrip("="),
     }
+    if grant.acr_reason is not None:
+        claims["acr_reason"] = grant.acr_reason
     if nonce is not None:
         claims["nonce"] = nonce
     if client.faults:

@@ -8,6 +8,7 @@ from services.identity import citizens
 from services.identity.parts import Parts
 from services.identity.routes import (
     administration,
+    agreeing,
     clients,
     codes,
     consents,
@@ -30,6 +31,7 @@ BLUEPRINTS = (
     data.blueprint,
     sign_in.blueprint,
     sign_out.blueprint,
+    agreeing.blueprint,
     consents.blueprint,
     registration.blueprint,
     recovery.blueprint,

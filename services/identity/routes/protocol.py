@@ -7,7 +7,7 @@ from flask import Blueprint, Response, jsonify
 from servicekit import access
 from servicekit.problems import Forbidden
 from services.identity.parts import parts
-from services.identity.protocol import discovery
+from services.identity.protocol import consent, discovery
 from services.identity.protocol.tokens import subject_for
 from services.identity.storage import people
 
@@ -39,22 +39,16 @@ def _cacheable(document: dict[str, Any]) -> Response:
 @access.scope("openid")
 def userinfo() -> Response:
     caller = access.token()
-    with parts().database.snapshot() as session:
-        person = people.by_subject(session, caller.subject)
-    if person is None or not caller.is_person:
-        raise Forbidden("This token does not speak for a person. Let the person sign in.")
     client = parts().clients.find(caller.client_id)
     if client is None:
         raise Forbidden("The service that this token was given to is no longer allowed.")
+    with parts().database.snapshot() as session:
+        person = people.by_subject(session, caller.subject)
+        allowed = consent.of_token(session, client, caller, parts().clock.now())
+    if person is None or not caller.is_person:
+        raise Forbidden("This token does not speak for a person. Let the person sign in.")
     claims = {"sub": subject_for(parts(), client, person.sub)}
-    if "profile" in caller.scopes:
-        claims |= {
-            "name": person.name,
-            "preferred_username": person.username,
-            "locale": person.language,
-        }
-        if person.name_dv is not None:
-            claims["name#dv"] = person.name_dv
+    claims |= consent.claims(allowed, caller.scopes, person)
     response = jsonify(claims)
     response.headers["Atoll-Caller"] = caller.client_id
     return response

@@ -16,8 +16,9 @@ from services.identity.domain.sign_in import Form
 from services.identity.parts import parts
 from services.identity.passkeys import Answer, Spent, read
 from services.identity.protocol.request import Parameters, parameters_of
-from services.identity.protocol.server import Server, authorization_request
+from services.identity.protocol.server import Server, Wants, authorization_request
 from services.identity.routes import (
+    agreeing,
     browser,
     changes,
     demonstration,
@@ -141,8 +142,12 @@ def _authorize(
     session: Session, values: Parameters, who: SignInSession | None, *, fresh: bool = False
 ) -> Response | None:
     """Answer the client's request, or return None; fresh: the person signed in for it just now."""
-    asked = authorization_request(parts(), request, values)
-    return Server(parts(), session, asked, who).authorization_response(fresh=fresh)
+    asked = authorization_request(parts(), request, parameters_of(values))
+    server = Server(parts(), session, asked, who)
+    answer = server.authorization_response(fresh=fresh)
+    if answer is None and who is not None and server.wants is Wants.CONSENT:
+        return agreeing.ask(values, who, fresh=fresh)
+    return answer
 
 
 def _asked_by_client() -> bool:

@@ -3,6 +3,7 @@
 from services.identity.storage import (  # noqa: F401 (their tables)
     administration_tables,
     citizen_tables,
+    consent_tables,
     profile_tables,
     protocol_tables,
 )

@@ -38,6 +38,7 @@ def client_event(client: Client) -> dict[str, Any]:
         "client_id": client.client_id,
         "name": client.name,
         "enabled": client.enabled,
+        "status": client.status,
     }
 
 
@@ -52,6 +53,7 @@ def consent_event(agreement: Agreement) -> dict[str, Any]:
         "categories": agreement.categories,
         "given_at": timestamp(agreement.given_at),
         "until": timestamp(agreement.until),
+        "version": agreement.version,
         "withdrawn_at": _moment(agreement.withdrawn_at),
     }
 

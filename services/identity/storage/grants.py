@@ -51,14 +51,23 @@ def is_token_revoked(session: Session, jti: str) -> bool:
 
 
 def revoke_of_person(
-    session: Session, sub: str, now: datetime, client_id: str | None = None
+    session: Session,
+    sub: str,
+    now: datetime,
+    client_id: str | None = None,
+    purpose: str | None = None,
 ) -> None:
-    """Revoke every grant of a person: a password or factor changed; or all that one client has."""
+    """Revoke every grant of a person: a password or factor changed; or all that one client has.
+
+    purpose: only those that rest on the agreement for this purpose.
+    """
     living = select(Grant.id).where(
         Grant.sub == sub, Grant.revoked_at.is_(None), Grant.expires_at > now
     )
     if client_id is not None:
         living = living.where(Grant.client_id == client_id)
+    if purpose is not None:
+        living = living.where(Grant.purpose == purpose)
     for grant_id in session.scalars(living).all():
         revoke(session, grant_id, now)
 

@@ -172,7 +172,7 @@ class Client(Base):
 
 
 class Agreement(Base):
-    """What a person agreed that a client may read, for a purpose, until a day."""
+    """What a person agreed that a client may have, for a purpose, until a day; as it stands now."""
 
     __tablename__ = "agreements"
 
@@ -181,7 +181,9 @@ class Agreement(Base):
     subject: Mapped[str] = mapped_column(ForeignKey("people.sub"), index=True)
     client_id: Mapped[str] = mapped_column(ForeignKey("clients.client_id"), index=True)
     purpose: Mapped[str] = mapped_column(String(64))
-    categories: Mapped[list[str]]
+    items: Mapped[list[str]]  # domain/agreements.py
+    categories: Mapped[list[str]]  # that the items open to the client by itself
+    version: Mapped[int] = mapped_column(Integer)
     given_at: Mapped[datetime]
     until: Mapped[datetime]
     withdrawn_at: Mapped[datetime | None]
@@ -246,10 +248,12 @@ class Grant(Base):
     session_hash: Mapped[str] = mapped_column(String(64), index=True)
     sid: Mapped[str] = mapped_column(String(43))  # what the client knows the sign-in by
     scope: Mapped[str] = mapped_column(Text)
+    purpose: Mapped[str | None] = mapped_column(String(64))  # of the agreement; None: own service
     resources: Mapped[list[str]]
     auth_time: Mapped[datetime]
     acr: Mapped[str] = mapped_column(String(64))
     amr: Mapped[list[str]]
+    acr_reason: Mapped[str | None] = mapped_column(String(32))  # why it is not what was asked for
     expires_at: Mapped[datetime] = mapped_column(index=True)
     revoked_at: Mapped[datetime | None]
 

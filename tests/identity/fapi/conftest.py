@@ -82,6 +82,7 @@ class Party:
             if uri
             else browser.get("/identity/authorize", query_string=self.request())
         )
+        page = browser.agree(page)
         if page.headers["Location"].startswith("/identity/"):
             page = browser.sign_in(person, page.headers["Location"])
             self.clock.advance(seconds=31)

@@ -19,7 +19,7 @@ from services.identity.protocol import assertions
 from services.identity.protocol.client_keys import ClientKeys
 from services.identity.settings import Settings
 from services.identity.storage.tables import Client
-from tests.identity.callers import Browser, Program, authorization, basic, query_of
+from tests.identity.callers import Browser, Program, basic, query_of
 from tests.identity.clients import CALLBACK, ISSUER, Signer, add_client, redeem
 from tests.identity.test_races import race
 from tests.support.clock import FakeClock
@@ -304,7 +304,7 @@ def test_a_public_client_signs_in_by_pkce_and_its_refresh_tokens_rotate(
     add_client(app, "app", auth_method="none", secret_hash=None)
     browser.sign_in()
     asked = {"client_id": "app", "redirect_uri": CALLBACK, "scope": "openid"}
-    code = query_of(browser.get("/identity/authorize", query_string=authorization(**asked)))["code"]
+    code = query_of(browser.authorize(**asked))["code"]
     first = redeem(program, "app", code).json
     again = {"grant_type": "refresh_token", "client_id": "app"}
     second = program.call(
