@@ -4,6 +4,7 @@ Every read stops at the size that the head tells: what a load has written beyond
 """
 
 import json
+from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -183,16 +184,28 @@ def records_at(
         keys = select(Record.key).where(Record.register_id == register_id, Record.first <= size)
         place: ColumnElement[Any] = Record.__table__.c.key
     else:  # few of the records are that old: look through the entries instead
-        old = (
-            select(Entry.key)
-            .where(Entry.register_id == register_id, Entry.number <= size)
-            .distinct()
-            .subquery()
-        )
-        keys, place = select(old.c.key), old.c.key
+        return _old_records(session, register_id, size, start, limit)
     page = _page(session, keys, place, start, limit)
     found = [record_at(session, register_id, row.key, size) for row in page.rows]
     return Page([row for row in found if row is not None], page.previous, page.next)
+
+
+def _old_records(
+    session: Session, register_id: int, size: int, start: str | None, limit: int
+) -> Page:
+    statement = (
+        select(Entry.key)
+        .where(Entry.register_id == register_id, Entry.number <= size)
+        .order_by(Entry.number)
+    )
+    keys = sorted(set(session.scalars(statement)), key=str.encode)
+    begin = 0 if start is None else bisect_left(keys, start.encode(), key=str.encode)
+    found = [record_at(session, register_id, key, size) for key in keys[begin : begin + limit]]
+    return Page(
+        [row for row in found if row is not None],
+        keys[max(0, begin - limit)] if begin else None,
+        keys[begin + limit] if begin + limit < len(keys) else None,
+    )
 
 
 def records_count_at(session: Session, register_id: int, size: int) -> int:
