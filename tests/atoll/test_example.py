@@ -53,4 +53,5 @@ def test_an_example_stays_short_and_knows_nothing_of_the_platforms_own_code(path
 def test_no_secret_is_an_argument() -> None:
     text = (FOLDER / "platform_client.py").read_text(encoding="utf-8")
     assert "client_secret" in text
-    assert all("argv" not in path.read_text(encoding="utf-8") for path in PROGRAMS)
+    with_secrets = [path for path in PROGRAMS if path.name != "verify_extract.py"]
+    assert all("argv" not in path.read_text(encoding="utf-8") for path in with_secrets)
