@@ -1,8 +1,8 @@
 """A made-up Island Council records a birth once, with nothing but the shared APIs.
 
-The parent signs in and agrees; the council enters a notice without names in a register; three
-agencies learn of it from that one entry, and the parent gets a letter. The same application never
-acts twice. Exit 0: done; 3: stopped at the door; 1: anything else.
+The parent signs in and agrees to what the council asks for; the council enters a notice without
+names in a register; three agencies learn of it from that one entry, and the parent gets a letter.
+The same application never acts twice. Exit 0: done; 3: stopped at the door; 1: anything else.
 """
 
 import argparse
@@ -25,8 +25,8 @@ AGENCIES = {
 def register(atoll, application):
     """Record one birth."""
     number = f"DEMO-BIRTH-{hashlib.sha256(application.encode()).hexdigest()[:8].upper()}"
-    says = "The parent signed in with identity; the council never saw the password."
-    atoll.sign_in(PARENT, "openid profile", says)
+    says = "The parent signed in with identity and agreed; the council never saw the password."
+    atoll.sign_in(PARENT, "openid profile identity.contact", says, purpose=WHY)
 
     proved = "The Island Council proved who it is to identity, to use {}."
     scope = "identity.consents identity.contact"

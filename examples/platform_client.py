@@ -134,6 +134,7 @@ class Platform:
                     time.sleep(totp.interval - time.time() % totp.interval)
                 fields = {name: html.unescape(value) for name, value in HIDDEN.findall(form[2])}
                 fields |= {"username": username, "password": person["password"], "code": totp.now()}
+                fields |= {"decision": "agree"}  # where identity asks the person for consent
                 place, tries = html.unescape(form[1]), tries + 1
                 answer = self.send("POST", self._inside(place), own, data=fields)
             place = answer.headers["location"]
