@@ -19,7 +19,7 @@ def enlist(session: Session, register: str, now: int) -> None:
     catalogue register that is not there. now: seconds since 1970.
     """
     about = heads.find_register(session, register)
-    if about is None or register in CATALOGUE:
+    if about is None or about["state"] == "draft" or register in CATALOGUE:
         return
     _append(session, "register", [catalogue.register_row(dict(about))], now, correct=True)
     fields = [

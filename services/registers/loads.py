@@ -13,12 +13,12 @@ from sqlalchemy.orm import Session
 from servicekit.database import Database
 from servicekit.problems import NotFound
 from services.registers import enlisting
-from services.registers.domain import declarations, keys, outline, rows, rsf
+from services.registers.domain import declarations, governance, keys, outline, rows, rsf
 from services.registers.domain.checking import Checker
 from services.registers.domain.declarations import Declared
 from services.registers.domain.items import Field, Item
 from services.registers.domain.outline import Outline
-from services.registers.problems import FileRefused
+from services.registers.problems import FileRefused, RegisterArchived, ReviewNeeded
 from services.registers.storage import appending, heads, loading, system
 from services.registers.storage.loading import Loaded
 
@@ -51,6 +51,22 @@ class Result:
 
 class _NotPublished(Exception):
     """Ends a dry run where the load would be published."""
+
+
+def check_open(register: RowMapping | None, *, by_operator: bool) -> None:
+    """Refuse a file for a register that is archived or takes changes by proposal alone.
+
+    The operator puts registers back from files whatever they have become.
+    """
+    if register is None or by_operator:
+        return
+    if register["state"] == governance.ARCHIVED:
+        raise RegisterArchived(f"The register {register['name']} is archived. Nothing was loaded.")
+    if governance.needs_review(register):
+        raise ReviewNeeded(
+            f"Changes of {register['name']} need a second person. Nothing was loaded. Send the "
+            "rows as entries, a thousand at once: they become a proposal."
+        )
 
 
 def plan(
@@ -172,7 +188,7 @@ def check_csv(
                 inside = [each for each in new if each[1] == register]
                 later += [(row.line, each) for each in inside]
                 outside = replace(row.item, references=tuple(x for x in new if x not in inside))
-                missing = appending.missing_references(session, outside)
+                missing = appending.missing_references(session, outside, register)
                 faults += [_reference_fault(row.line, fault) for fault in missing]
                 if not missing:
                     known.update(each[1:] for each in outside.references)
@@ -182,7 +198,7 @@ def check_csv(
             if reference[2] in own:
                 continue
             item = Item("", "", b"", (reference,))
-            missing = appending.missing_references(session, item)
+            missing = appending.missing_references(session, item, register)
             faulty += bool(missing)
             yield from (_reference_fault(line, fault) for fault in missing)
     yield {"rows": count, "faulty": faulty}

@@ -62,3 +62,51 @@ class TooManySubscriptions(Problem):
     """A client has as many subscriptions to a register as it may have."""
 
     slug, title, status = "too-many-subscriptions", "There are too many subscriptions", 409
+
+
+class RegisterArchived(Problem):
+    """The register is closed: it is read, and nothing is added any more."""
+
+    slug, title, status = "register-archived", "This register is archived", 409
+
+
+class ReadersWouldBreak(Problem):
+    """A change of the fields that programs which read the register would not bear."""
+
+    slug, title, status = "readers-would-break", "Programs that read this would break", 409
+
+
+class NotPublishable(Problem):
+    """A register lacks what must be said of it before everyone sees it."""
+
+    slug, title, status = "not-publishable", "The register cannot be published yet", 409
+
+
+class ReviewNeeded(Problem):
+    """The register takes changes only by proposal."""
+
+    slug, title, status = "review-needed", "A second person must look first", 409
+
+
+class OwnProposal(Problem):
+    """Whoever proposes a change never decides on it."""
+
+    slug, title, status = "own-proposal", "You cannot decide on your own proposal", 403
+
+
+class NotApprover(Problem):
+    """The caller may not decide on changes of this register."""
+
+    slug, title, status = "not-approver", "You do not approve for this register", 403
+
+
+class ProposalDecided(Problem):
+    """Somebody has decided already."""
+
+    slug, title, status = "proposal-decided", "This proposal has been decided", 409
+
+
+class ProposalOutdated(Problem):
+    """What was proposed does not fit the register as it is now."""
+
+    slug, title, status = "proposal-outdated", "The register changed since this was proposed", 409

@@ -5,17 +5,21 @@ from flask import Flask
 from servicekit.clock import Clock
 from servicekit.database import Database
 from services.registers.routes import (
+    administration,
     answers,
     appending,
     exports,
     extracts,
     feeds,
+    governance,
     loading,
     log,
     personal,
     proofs,
+    proposing,
     reading,
     redirects,
+    roles,
     state,
     version1,
 )
@@ -42,7 +46,11 @@ def install(app: Flask, database: Database, clock: Clock) -> None:
         extracts,
         feeds,
         personal,
+        administration,
+        proposing,
+        governance,
     )
+    app.after_request(roles.keep_private)
     app.before_request(personal.check_forms)
     for module in modules:
         app.register_blueprint(module.blueprint)

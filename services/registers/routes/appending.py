@@ -1,17 +1,18 @@
 """Appending an entry: for the custodian of a register, once for each Idempotency-Key."""
 
+import json
 import re
+from typing import Any
 
 from flask import Blueprint, Response, request
 
-from servicekit import access
 from servicekit.access import scope
 from servicekit.problems import Malformed, TooLarge
 from servicekit.schema import json_body
-from services.registers import minting
-from services.registers.domain import objecthash
-from services.registers.problems import IdempotencyKeyNeeded, NotCustodian
-from services.registers.routes import answers
+from services.registers import governing, minting, reviewing
+from services.registers.domain import governance, objecthash
+from services.registers.reviewing import By
+from services.registers.routes import answers, roles, writing
 from services.registers.routes.state import clock, database, register_or_404
 
 blueprint = Blueprint("appending", __name__, url_prefix="/registers")
@@ -27,13 +28,12 @@ BODY = {
             "maxItems": minting.MAX_BATCH,
             "items": {"type": "object"},
         },
+        "reason": writing.REASON,
     },
-    "minProperties": 1,
-    "maxProperties": 1,
+    "oneOf": [{"required": ["item"]}, {"required": ["items"]}],
     "additionalProperties": False,
 }
 _SIZE = re.compile(r"0|[1-9][0-9]{0,17}")
-_IDEMPOTENCY_KEY = re.compile(r"[\x21-\x7e]{1,255}")
 
 
 @blueprint.post("/<register>/entries")
@@ -42,13 +42,8 @@ def append(register: str) -> Response:
     """Append an item as the next entry, or several as the next entries; answer with the proof."""
     with database().snapshot() as session:
         found = register_or_404(session, register)
-    token = access.token()
-    if f"registers:custodian:{register}" not in token.roles:
-        raise NotCustodian(
-            f"Only the custodian of {register} appends to it. Your token has no role "
-            f"registers:custodian:{register}."
-        )
-    idempotency_key = _idempotency_key()
+    roles.check_custodian(register, "appends to it")
+    idempotency_key = writing.idempotency_key()
     expected = _expected()
     request.max_content_length = MAX_BATCH_BYTES
     body = json_body(BODY)
@@ -58,22 +53,37 @@ def append(register: str) -> Response:
         items = [minting.check(found, body["item"])]
     else:
         items = minting.check_batch(found, body["items"])
-    asked = minting.Asked(register, token.client_id, idempotency_key, items[0], items[1:], expected)
+    by, now = roles.by(), int(clock().now().timestamp())
+    asked = minting.Asked(
+        register,
+        by.client_id,
+        idempotency_key,
+        items[0],
+        items[1:],
+        expected,
+        body.get("reason", ""),
+    )
+    if governance.needs_review(found):
+        return _propose(asked, by, now)
     with database().transaction() as session:
-        told = minting.append_once(session, asked, int(clock().now().timestamp()))
-    response = Response(told.body.encode(), 201, content_type=answers.JSON)
-    response.headers["Location"] = answers.public_path(register, "entries", str(told.number))
-    return response
+        told = minting.append_once(session, asked, now)
+    location = answers.public_path(register, "entries", str(told.number))
+    return writing.answer(told.body, 201, location)
 
 
-def _idempotency_key() -> str:
-    text = request.headers.get("Idempotency-Key", "")
-    if _IDEMPOTENCY_KEY.fullmatch(text) is None:
-        raise IdempotencyKeyNeeded(
-            "Send the header Idempotency-Key with a new random text (a UUID, 255 characters at "
-            "most) for each entry, and the same one when you repeat a request."
+def _propose(asked: minting.Asked, by: By, now: int) -> Response:
+    with database().transaction() as session:
+        head = governing.lock(session, asked.register)
+
+        def act() -> dict[str, Any]:
+            found = reviewing.propose_entries(session, head, asked, by, now)
+            return {"proposal": reviewing.describe(session, head, found, by)}
+
+        told = writing.once(
+            session, head["id"], by.client_id, asked.idempotency_key, asked.digest.hex(), act
         )
-    return text
+    identifier = json.loads(told)["proposal"]["id"]
+    return writing.answer(told, 202, answers.public_path(asked.register, "proposals", identifier))
 
 
 def _expected() -> minting.Expected:

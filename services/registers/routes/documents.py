@@ -6,7 +6,7 @@ from typing import Any
 from flask import json
 from sqlalchemy import RowMapping
 
-from services.registers.domain import datatypes, declarations, forms
+from services.registers.domain import datatypes, declarations, forms, governance
 from services.registers.domain.declarations import Declared
 from services.registers.domain.items import Field
 from services.registers.routes.answers import JSON
@@ -18,8 +18,18 @@ def registers(found: Iterable[RowMapping]) -> str:
     return json.dumps({"registers": [_summary(register) for register in found]})
 
 
-def context(register: RowMapping) -> str:
+def status(register: RowMapping, ended: tuple[int, str] | None = None) -> dict[str, str]:
+    """Return since when a register is there, and until when and why where it is archived."""
+    document = {"start-date": forms.timestamp(register["started"])}
+    if ended is not None:
+        document |= {"end-date": forms.timestamp(ended[0]), "reason": ended[1]}
+    return document
+
+
+def context(register: RowMapping, ended: tuple[int, str] | None = None) -> str:
     """Write the context of a register (specification v2), with members of our own at its end.
+
+    ended: when and why an archived register was closed.
 
     title and description are English, as the specification has one language; ``translations``
     holds the Dhivehi ones.
@@ -38,10 +48,13 @@ def context(register: RowMapping) -> str:
             "total-records": register["records"],
             "total-blobs": register["blobs"],
         },
-        "status": {"start-date": forms.timestamp(register["started"])},
+        "status": status(register, ended),
         "synthetic": register["synthetic"],
         "source": register["source"],
         "phase": register["phase"],
+        "state": register["state"],
+        "review": bool(register["review"]),
+        "governance": governance.of(register),
         "updated": forms.timestamp(register["updated"]),
         "translations": {
             "dv": {
@@ -98,6 +111,11 @@ def _summary(register: RowMapping) -> dict[str, Any]:
         "description": register["description"],
         "synthetic": register["synthetic"],
         "source": register["source"],
+        "custodian": register["custodian"],
+        "licence": register["licence"],
+        "phase": register["phase"],
+        "state": register["state"],
+        "governance": governance.of(register),
         "records": register["records"],
         "entries": register["size"],
         "root-hash": heads.root_hash(register),

@@ -22,6 +22,7 @@ from services.registers.routes import answers
 from services.registers.routes.answers import JSON
 from services.registers.routes.state import clock, database, register_or_404
 from services.registers.running import Running
+from services.registers.storage import heads
 
 blueprint = Blueprint("loading", __name__, url_prefix="/registers")
 logger = logging.getLogger("registers.loading")
@@ -137,6 +138,9 @@ def load_csv(register: str) -> Response:
 def _check_role(register: str) -> None:
     refuse_file(register)
     token = access.token()
+    with database().snapshot() as session:
+        found = heads.find_register(session, register)
+    loads.check_open(found, by_operator=OPERATOR in token.scopes)
     if f"registers:custodian:{register}" not in token.roles and OPERATOR not in token.scopes:
         raise NotCustodian(
             f"Only the custodian of {register} or the operator loads files into it. Your token has "

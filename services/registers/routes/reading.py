@@ -8,7 +8,7 @@ from services.registers.domain import forms, keys, objecthash
 from services.registers.routes import answers, documents, listing, paging
 from services.registers.routes.answers import CSV, FOREVER, JSON
 from services.registers.routes.state import database, register_or_404
-from services.registers.storage import heads, log
+from services.registers.storage import heads, log, system
 
 blueprint = Blueprint("reading", __name__, url_prefix="/registers")
 blueprint.after_request(answers.allow_everyone)
@@ -33,7 +33,8 @@ def context(register: str) -> Response:
     answers.check_query()
     with database().snapshot() as session:
         found = register_or_404(session, register)
-    return answers.answer(documents.context(found))
+        ended = system.ended(session, found["id"]) if found["state"] == "archived" else None
+    return answers.answer(documents.context(found, ended))
 
 
 @blueprint.get("/<register>/records")
@@ -53,6 +54,8 @@ def record(register: str, key: str) -> Response:
         row = log.find_record(session, register, key) if _findable(register, key) else None
         if row is None or kind == CSV:
             found = register_or_404(session, register)
+        if row is None and keys.is_key(key):  # a draft's record is found by its keepers alone
+            row = log.record_at(session, found["id"], key, found["size"])
     if row is None:
         raise listing.no_record()
     body = (
@@ -90,8 +93,11 @@ def entry(register: str, number: str) -> Response:
     with database().snapshot() as session:
         row = log.find_entry(session, register, wanted) if keys.is_name(register) else None
         if row is None:
-            register_or_404(session, register)
-            raise NotFound("The register has no entry of this number.")
+            found = register_or_404(session, register)
+            rows = log.entries_between(session, found["id"], wanted, wanted)
+            row = rows[0] if rows else None
+    if row is None:
+        raise NotFound("The register has no entry of this number.")
     return answers.answer(documents.entries([row], kind, single=True), kind, cache=FOREVER)
 
 

@@ -10,7 +10,8 @@ from sqlalchemy.orm import Session
 from servicekit.clock import Clock
 from servicekit.database import Database
 from servicekit.problems import NotFound
-from services.registers.domain import keys
+from services.registers.domain import governance, keys
+from services.registers.routes import roles
 from services.registers.storage import heads
 
 
@@ -33,8 +34,10 @@ def clock() -> Clock:
 
 
 def register_or_404(session: Session, name: str) -> RowMapping:
-    """Return a register with the state of its log, or raise NotFound."""
+    """Return a register with the state of its log, or raise NotFound; drafts for their keepers."""
     found = heads.find_register(session, name) if keys.is_name(name) else None
+    if found is not None and found["state"] == governance.DRAFT and not roles.may_see_draft(name):
+        found = None
     if found is None:
         raise NotFound("There is no register of this name. The list of registers is at /registers.")
     return found

@@ -63,7 +63,7 @@ def discard(database: Database, register_id: int) -> None:
                 SystemEntry.register_id == register_id, SystemEntry.number > head["system_size"]
             )
         )
-        if head["hidden"]:
+        if head["hidden"] and head["state"] != "draft":
             session.execute(delete(Head).where(Head.register_id == register_id))
             session.execute(delete(Register).where(Register.id == register_id))
         else:

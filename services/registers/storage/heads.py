@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import RowMapping, func, insert, select, update
+from sqlalchemy import RowMapping, func, insert, or_, select, update
 from sqlalchemy.orm import Session
 
 from servicekit import merkle
@@ -17,7 +17,9 @@ _HEAD = Head.__table__
 _BOTH = select(
     *_REGISTER.c, *(column for column in _HEAD.c if column.name != "register_id")
 ).join_from(_REGISTER, _HEAD)
-_SEEN = _BOTH.where(_HEAD.c.hidden.is_(False))
+_PUBLIC = _BOTH.where(_HEAD.c.hidden.is_(False))
+# drafts, too: who may see them is decided where they are asked for
+_SEEN = _BOTH.where(or_(_HEAD.c.hidden.is_(False), _REGISTER.c.state == "draft"))
 
 
 def add_register(session: Session, register: dict[str, Any], loading: str | None = None) -> int:
@@ -40,7 +42,7 @@ def add_register(session: Session, register: dict[str, Any], loading: str | None
             peaks_v1=b"",
             system_size=0,
             loading=loading,
-            hidden=loading is not None,
+            hidden=loading is not None or values.get("state") == "draft",
         )
     )
     return int(values["id"])
@@ -51,18 +53,24 @@ def describe(session: Session, register_id: int, columns: Mapping[str, Any]) -> 
     session.execute(update(Register).where(Register.id == register_id).values(**columns))
 
 
+def publish(session: Session, register_id: int) -> None:
+    """Let everyone see a register that was a draft."""
+    session.execute(update(Head).where(Head.register_id == register_id).values(hidden=False))
+
+
 def has_registers(session: Session) -> bool:
     """Tell whether there is any register."""
     return session.execute(select(Register.id).limit(1)).first() is not None
 
 
-def all_registers(session: Session) -> Sequence[RowMapping]:
-    """Return every register with the state of its log."""
-    return session.execute(_SEEN.order_by(_REGISTER.c.id)).mappings().all()
+def all_registers(session: Session, *, drafts: bool = False) -> Sequence[RowMapping]:
+    """Return every register with the state of its log; drafts only where they are asked for."""
+    found = _SEEN if drafts else _PUBLIC
+    return session.execute(found.order_by(_REGISTER.c.id)).mappings().all()
 
 
 def find_register(session: Session, name: str) -> RowMapping | None:
-    """Return a register with the state of its log."""
+    """Return a register with the state of its log, a draft too."""
     return session.execute(_SEEN.where(_REGISTER.c.name == name)).mappings().first()
 
 

@@ -205,7 +205,7 @@ def _publish(register_id: int, chunks: Chunks, also: Callable[[Session], None]) 
                 peaks=b"".join(peaks["v2"]),
                 peaks_v1=b"".join(peaks["v1"]),
                 loading=None,
-                hidden=False,
+                hidden=chunks.head["state"] == "draft",
             )
         )
         rows.forget_edge(session, register_id, chunks.size)

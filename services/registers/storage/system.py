@@ -1,5 +1,6 @@
 """The system log of a register: what it says of itself, entry by entry; it has no tree."""
 
+import json
 from collections.abc import Sequence
 
 from sqlalchemy import Row, RowMapping, select, update
@@ -36,6 +37,29 @@ def find_content(session: Session, register_id: int, item_hash: bytes) -> str | 
         if row.item_hash == item_hash:
             return str(row.content)
     return None
+
+
+def ended(session: Session, register_id: int) -> tuple[int, str] | None:
+    """Return when and why a register's status changed last."""
+    row = session.execute(
+        _SEEN.where(SystemEntry.register_id == register_id, SystemEntry.key == "change")
+        .order_by(SystemEntry.number.desc())
+        .limit(1)
+    ).first()
+    return None if row is None else (row.timestamp, json.loads(row.content).get("reason", ""))
+
+
+def corrections(session: Session, register_id: int, numbers: Sequence[int]) -> dict[int, str]:
+    """Return why entries were made, of those that say so."""
+    found: dict[int, str] = {}
+    for part in rows.chunks(list(numbers)):
+        keys = {f"correction:{number}": number for number in part}
+        statement = _SEEN.where(
+            SystemEntry.register_id == register_id, SystemEntry.key.in_(list(keys))
+        )
+        for row in session.execute(statement):
+            found[keys[row.key]] = str(json.loads(row.content).get("reason", ""))
+    return found
 
 
 def append(session: Session, head: RowMapping, said: Sequence[tuple[str, str]], at: int) -> None:

@@ -20,6 +20,7 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 # keys sort by their bytes on both engines, so that pages go on where they stopped
 KEY = String(200).with_variant(String(200, collation="C"), "postgresql")
+TERM = String(255).with_variant(String(255, collation="C"), "postgresql")
 
 
 class Table(DeclarativeBase):
@@ -43,6 +44,10 @@ class Register(Table):
     phase: Mapped[str] = mapped_column(String(20))
     started: Mapped[int] = mapped_column(BigInteger)  # seconds since 1970
     key_field: Mapped[str | None] = mapped_column(String(200))  # None: called like the register
+    # draft, published or archived; review: changes wait for a second person
+    state: Mapped[str] = mapped_column(String(10), default="published", server_default="published")
+    review: Mapped[bool] = mapped_column(Boolean, default=False, server_default=false())
+    governance: Mapped[dict[str, str]] = mapped_column(JSON, default=dict, server_default="{}")
 
 
 class Head(Table):
@@ -51,7 +56,7 @@ class Head(Table):
     What lies beyond ``size``, ``blobs`` and ``system_size`` is there for nobody: a load writes it
     bit by bit and publishes it by moving this row. ``peaks`` and ``peaks_v1``: the heads of the
     perfect subtrees of the trees of version 2 and 1, largest first, 32 bytes each. ``loading``:
-    the load under way. ``hidden``: the register is being created by that load.
+    the load under way. ``hidden``: the register is a draft, or being created by that load.
     """
 
     __tablename__ = "register_head"
@@ -125,7 +130,10 @@ class SystemEntry(Table):
     """One line of a register's system log: what the register says of itself. It has no tree."""
 
     __tablename__ = "system_entry"
-    __table_args__ = ({"sqlite_with_rowid": False},)
+    __table_args__ = (
+        Index("system_entry_by_key", "register_id", "key"),
+        {"sqlite_with_rowid": False},
+    )
 
     register_id: Mapped[int] = _register_id()
     number: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
@@ -227,6 +235,51 @@ class Answer(Table):
     blob_hash: Mapped[bytes] = mapped_column(LargeBinary)
     number: Mapped[int] = mapped_column(BigInteger)
     body: Mapped[str] = mapped_column(Text)
+
+
+class Proposal(Table):
+    """A change of a register that waits for a second person, or what became of it.
+
+    ``kind``: entries, fields, governance or status; ``body`` is the change, in JSON. ``state``:
+    open, approved, rejected or withdrawn. ``answer``: what the approval did.
+    """
+
+    __tablename__ = "proposal"
+    __table_args__ = (Index("proposal_by_register", "register_id", "made"),)
+
+    id: Mapped[str] = mapped_column(String(36), primary_key=True)
+    register_id: Mapped[int]
+    kind: Mapped[str] = mapped_column(String(10))
+    made: Mapped[int] = mapped_column(BigInteger)
+    proposer: Mapped[str] = mapped_column(Text)  # the subject and who acts for it
+    proposer_client: Mapped[str] = mapped_column(String(200))
+    body: Mapped[str] = mapped_column(Text)
+    reason: Mapped[str] = mapped_column(Text)
+    state: Mapped[str] = mapped_column(String(10))
+    decided: Mapped[int | None] = mapped_column(BigInteger)
+    decider: Mapped[str | None] = mapped_column(Text)
+    why: Mapped[str | None] = mapped_column(Text)
+    answer: Mapped[str | None] = mapped_column(Text)
+
+
+class SearchTerm(Table):
+    """A word of a record, or one of its values (``=field=value``), that leads to its key."""
+
+    __tablename__ = "search_term"
+    __table_args__ = ({"sqlite_with_rowid": False},)
+
+    register_id: Mapped[int] = _register_id()
+    term: Mapped[str] = mapped_column(TERM, primary_key=True)
+    key: Mapped[str] = mapped_column(KEY, primary_key=True)
+
+
+class SearchState(Table):
+    """How many entries of a register its words are of; none: nobody has searched it yet."""
+
+    __tablename__ = "search_state"
+
+    register_id: Mapped[int] = _register_id()
+    size: Mapped[int] = mapped_column(BigInteger)
 
 
 def core(table: FromClause) -> CoreTable:
