@@ -87,8 +87,7 @@ class Platform:
 
     def token(self, service, scope, says, client=None):
         """Prove who we are (client credentials, RFC 6749 4.4) and return the header to send."""
-        form = {"grant_type": "client_credentials", "scope": scope}
-        form |= {"resource": f"urn:atoll:{service}"}
+        form = {"grant_type": "client_credentials", "scope": scope, "resource": f"urn:atoll:{service}"}
         answer = self.call(says, "POST", "/identity/token", data=form, auth=self._client(client))
         return {"Authorization": f"Bearer {answer['access_token']}"}
 
@@ -116,13 +115,14 @@ class Platform:
         form |= {"redirect_uri": asked["redirect_uri"], "code_verifier": verifier}
         form |= {"resource": asked["resource"]} if "resource" in asked else {}
         self.tell(says, began)
-        got = "It got a token in that person's name from identity."
-        return self.call(got, "POST", "/identity/token", data=form, auth=self._client())
+        says, auth = "It got a token in that person's name from identity.", self._client()
+        return self.call(says, "POST", "/identity/token", data=form, auth=auth)
 
     def _browse(self, place, username, end):
         """Follow pages and send their forms until the way leads back to the program."""
-        person, tries = self.people[username], 0
-        totp, own = pyotp.TOTP(person["totp_secret"]), {"Origin": self.public_url}
+        person, tries, own = self.people[username], 0, {"Origin": self.public_url}
+        totp, password = pyotp.TOTP(person["totp_secret"]), person["password"]
+        typed = {"username": username, "password": password, "decision": "agree"}
         while not place.startswith(end):
             answer = self.send("GET", self._inside(place))
             while "location" not in answer.headers:
@@ -133,8 +133,7 @@ class Platform:
                     print("    … waiting for the next one-time code", file=sys.stderr, flush=True)
                     time.sleep(totp.interval - time.time() % totp.interval)
                 fields = {name: html.unescape(value) for name, value in HIDDEN.findall(form[2])}
-                fields |= {"username": username, "password": person["password"], "code": totp.now()}
-                fields |= {"decision": "agree"}  # where identity asks the person for consent
+                fields |= typed | {"code": totp.now()}
                 place, tries = html.unescape(form[1]), tries + 1
                 answer = self.send("POST", self._inside(place), own, data=fields)
             place = answer.headers["location"]
@@ -146,5 +145,5 @@ class Platform:
         return self.gateway + address.removeprefix(self.public_url)
 
     def _client(self, name=None):
-        client = self.clients[name or self.name]
-        return client["client_id"], client["client_secret"]
+        client_id = name or self.name
+        return client_id, self.clients[client_id]["client_secret"]
