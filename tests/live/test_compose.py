@@ -227,7 +227,7 @@ def test_three_registers_share_the_calls_and_one_may_die(containers: Containers)
 
     def answered(name: str) -> int:
         logs = subprocess.run(["docker", "logs", name], capture_output=True, text=True, check=True)
-        return logs.stdout.count('"message": "answered"')
+        return logs.stdout.count('"message":"answered"')
 
     containers.run("up", "-d", "--no-recreate", "--no-build", "--scale", "registers=3", "registers")
     try:
