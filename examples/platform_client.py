@@ -1,7 +1,4 @@
-"""What the example programs share: credentials, patient calls, tokens, messages, sign-in.
-
-Nothing here is special to Atoll's own code: HTTP, OAuth 2 and OpenID Connect, and a JWT for notify.
-"""
+"""What the examples share, in standard terms: HTTP, OAuth 2, OpenID Connect, a JWT for notify."""
 
 import base64
 import hashlib
@@ -87,7 +84,8 @@ class Platform:
 
     def token(self, service, scope, says, client=None):
         """Prove who we are (client credentials, RFC 6749 4.4) and return the header to send."""
-        form = {"grant_type": "client_credentials", "scope": scope, "resource": f"urn:atoll:{service}"}
+        form = {"grant_type": "client_credentials", "scope": scope}
+        form["resource"] = f"urn:atoll:{service}"
         answer = self.call(says, "POST", "/identity/token", data=form, auth=self._client(client))
         return {"Authorization": f"Bearer {answer['access_token']}"}
 
