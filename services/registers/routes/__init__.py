@@ -8,6 +8,7 @@ from services.registers.routes import (
     administration,
     answers,
     appending,
+    comparing,
     exports,
     extracts,
     feeds,
@@ -49,6 +50,7 @@ def install(app: Flask, database: Database, clock: Clock) -> None:
         administration,
         proposing,
         governance,
+        comparing,
     )
     app.after_request(roles.keep_private)
     app.before_request(personal.check_forms)

@@ -22,6 +22,7 @@ ENTRIES = (
     .join(Head, Head.register_id == Entry.register_id)
     .where(Entry.number <= Head.size)
 )
+WITH_ITEMS = ENTRIES.add_columns(Blob.content)
 _RECORD_COLUMNS = (
     Entry.key, Blob.content, Blob.hash, Entry.number, Entry.timestamp, Blob.item_hash
 )  # fmt: skip
@@ -46,10 +47,16 @@ def size_of(session: Session, register_id: int) -> int:
 
 
 def entries_page(
-    session: Session, register_id: int, start: int | None, limit: int, key: str | None = None
-) -> Page:
-    """Return entries (number, timestamp, key, hash, item_hash) from number ``start`` on."""
+    session: Session, register_id: int, start: int | None, limit: int, key: str | None = None,
+    *, size: int | None = None,
+) -> Page:  # fmt: skip
+    """Return entries (number, timestamp, key, hash, item_hash) from number ``start`` on.
+
+    size: as they were when the log had so many.
+    """
     statement = ENTRIES.where(Entry.register_id == register_id)
+    if size is not None:
+        statement = statement.where(Entry.number <= size)
     if key is not None:
         statement = statement.where(Entry.key == key)
     return _page(session, statement, Entry.__table__.c.number, start, limit)
