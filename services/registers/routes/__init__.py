@@ -22,6 +22,7 @@ from services.registers.routes import (
     reading,
     redirects,
     roles,
+    searching,
     state,
     version1,
 )
@@ -53,6 +54,7 @@ def install(app: Flask, database: Database, clock: Clock) -> None:
         proposing,
         governance,
         comparing,
+        searching,
     )
     app.after_request(roles.keep_private)
     app.before_request(personal.check_forms)
