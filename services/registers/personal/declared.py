@@ -14,10 +14,7 @@ from services.registers.domain import commitments
 from services.registers.domain.items import Field
 from services.registers.personal.problems import PersonalRegister
 
-_COLUMNS = (
-    *("title", "description", "custodian", "synthetic"),
-    *("source", "licence", "phase", "governance"),
-)
+_COLUMNS = ("title", "description", "custodian", "synthetic", "source", "licence", "phase")
 SEED = Path(__file__).parent / "seed"
 
 
