@@ -141,6 +141,7 @@ def make(database_url: Mapping[str, str]) -> dict[str, dict[str, str]]:
         "service-keys": json.dumps({name: keys[name] for name in SERVICES}, indent=2),
         "log-key": _data_key(),
         "checkpoint-key": _note_key(),
+        "start-state": _demonstration(),
     }
     files["identity"] |= {
         "signing-key": _signing_key(),
@@ -283,5 +284,14 @@ def _signing_key() -> str:
     )
 
 
+def _demonstration() -> str:
+    """Tell the gateway that this is one: its agreements are seeded, its levers are there."""
+    return json.dumps({"demonstration": True})
+
+
 # what came after the first platforms were made: setup gives it to those too
-LATER = {("gateway", "checkpoint-key"): _note_key, ("registers", "log-key"): _data_key}
+LATER = {
+    ("gateway", "checkpoint-key"): _note_key,
+    ("gateway", "start-state"): _demonstration,
+    ("registers", "log-key"): _data_key,
+}

@@ -5,7 +5,7 @@ from typing import Any, cast
 
 from a2wsgi import WSGIMiddleware
 
-from gateway import operations, reuse
+from gateway import operations, reuse, rules
 from gateway.consents import Feed
 from gateway.data_plane import DataPlane
 from gateway.exchanges import views
@@ -14,7 +14,6 @@ from gateway.exchanges.stream import Stream
 from gateway.health import Health
 from gateway.keys import IssuerKeys
 from gateway.loopback import Ipv6Loopback
-from gateway.proofs import Proofs
 from gateway.purposes import load_purposes
 from gateway.reloading import RoutesFile
 from gateway.routes import Own, blueprint, ready
@@ -49,8 +48,8 @@ def create_app(
     clock = clock or SystemClock()
     log = open_book(settings, database, routes, purposes, feed, clock)
     health = Health(upstreams, every_s=settings.probe_every_s)
-    proofs = Proofs(database, settings.public_url)
-    own = Own(log, health, upstreams)
+    rulebook = rules.prepare(settings, database, purposes, feed, clock)
+    own = Own(log, health, upstreams, rulebook, settings)
     steering = operations.prepare(settings, file, upstreams, health, log.writer)
     flask = new_app("gateway", settings, folder=FOLDER, ready=lambda: ready(own), verifier=verifier)
     flask.register_blueprint(blueprint(own))
@@ -63,10 +62,10 @@ def create_app(
         is_leaving=lambda: steering.leaving.is_set,
     )  # fmt: skip
     parts = (
-        log.writer, upstreams, keys, feed, health, log.checkpoints, log.retention, mounted, proofs,
-        *steering.parts, Ipv6Loopback(settings.relay_port),
+        log.writer, upstreams, keys, feed, health, log.checkpoints, log.retention, mounted,
+        *rulebook.parts, *steering.parts, Ipv6Loopback(settings.relay_port),
     )  # fmt: skip
     return DataPlane(
         settings, routes, purposes, verifier, feed, upstreams, log.writer, mounted,
-        clock, proofs, parts, steering,
+        clock, rulebook, parts, steering,
     )  # fmt: skip

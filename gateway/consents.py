@@ -25,6 +25,7 @@ class _State:
     last: int = 0
     consents: dict[str, Consent] = field(default_factory=dict)
     names: dict[str, Mapping[str, str]] = field(default_factory=dict)
+    sandboxes: set[str] = field(default_factory=set)
     denied: DenyList = field(default_factory=DenyList)
     expiries: dict[str, float] = field(default_factory=dict)  # of the tokens denied by jti
 
@@ -34,6 +35,8 @@ class _State:
             case "client":
                 client_id = str(event["client_id"])
                 self.names[client_id] = event["name"]
+                if event.get("status") == "sandbox":
+                    self.sandboxes.add(client_id)
                 clients = self.denied.clients
                 (clients.discard if event["enabled"] else clients.add)(client_id)
             case "consent":
@@ -120,6 +123,10 @@ class Feed:
     def denies(self, token: Token) -> bool:
         """Whether a token, its grant, its key or its client has been revoked."""
         return self._state.denied.covers(token)
+
+    def sandboxes(self) -> set[str]:
+        """Return the ids of the clients that began in the sandbox."""
+        return set(self._state.sandboxes)
 
     def name_of(self, client_id: str) -> Mapping[str, str]:
         """Return a client's name by language; its id where no name is known."""

@@ -7,13 +7,13 @@ import time
 from copy import copy
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Protocol
 from urllib.parse import urlsplit
 
 from gateway import cors, incoming, page, personal, policy, refusals
 from gateway.asgi import AsgiApp, Message, Receive, Scope, Send
 from gateway.connection import Answer
 from gateway.consents import Feed
+from gateway.denials import ConsentUnknown
 from gateway.exchanges.entry import Entry
 from gateway.exchanges.writer import Writer
 from gateway.forward import request_head
@@ -22,10 +22,10 @@ from gateway.incoming import Incoming
 from gateway.listener import Listener
 from gateway.onward import SAFE, read_body, write_headers
 from gateway.operations import Operations
-from gateway.proofs import Proofs
 from gateway.purposes import Purposes
 from gateway.refusals import CallerGone
 from gateway.routing import Match, Route, RouteTable
+from gateway.rules import Part, Rules
 from gateway.settings import Settings
 from gateway.upstreams import Upstreams
 from servicekit import trace
@@ -36,16 +36,6 @@ from servicekit.tokens import Credentials, Token, UnknownKey, Verifier, credenti
 logger = logging.getLogger(__name__)
 MAX_CALLER = 255
 MAINTENANCE_S = 300
-
-
-class Part(Protocol):
-    """Something that lives as long as the application: a poller, the log's writer."""
-
-    async def start(self) -> None:
-        """Begin, on the running event loop."""
-
-    async def stop(self) -> None:
-        """End, leaving nothing behind."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +51,7 @@ class DataPlane:
     log: Writer
     own: AsgiApp
     clock: Clock
-    proofs: Proofs
+    rules: Rules
     parts: tuple[Part, ...]
     operations: Operations
 
@@ -79,7 +69,12 @@ class DataPlane:
     def facts(self) -> policy.Facts:
         """What is known now, for a decision."""
         return policy.Facts(
-            self.purposes, self.feed.consents, self.feed.is_fresh(), self.clock.now()
+            self.purposes,
+            self.feed.consents,
+            self.feed.is_fresh(),
+            self.clock.now(),
+            self.rules.directory.agreements,
+            self.rules.statutes,
         )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -108,9 +103,10 @@ class Passage:
     def __init__(self, plane: DataPlane, scope: Scope, receive: Receive, send: Send) -> None:
         self.plane, self.scope, self.receive, self.send = plane, scope, receive, send
         self.started_ns = time.perf_counter_ns()
+        at_ms = time.time_ns() // 1_000_000
         self.entry = Entry(
-            exchange=_hex(24),
-            at_ms=time.time_ns() // 1_000_000,
+            exchange=_named(at_ms, 24),
+            at_ms=at_ms,
             trace="",
             method=scope["method"],
         )
@@ -164,6 +160,7 @@ class Passage:
         self.extra = [*route.notices, *cors.answer_headers(route, call.origin, plane.origins)]
 
         token = await self._token(route, call)
+        self.extra += await plane.rules.limits.take(route, token, call.client)
         if route.maintenance is not None:
             raise refusals.Maintenance(route.maintenance, retry_after_s=MAINTENANCE_S)
         allowed = self.allowed = await self._decide(route, call, token)
@@ -184,7 +181,7 @@ class Passage:
         """Go on with the caller's trace, or begin one."""
         before = self.parent = trace.parse(traceparent)
         if before is None:
-            self.hop = trace.Trace(_hex(32), _hex(16))
+            self.hop = trace.Trace(_named(self.entry.at_ms, 32), _hex(16))
         else:
             self.hop = trace.Trace(before.trace_id, _hex(16), before.sampled)
         self.entry.trace = self.hop.trace_id
@@ -208,7 +205,7 @@ class Passage:
         given = credentials(call.authorization)
         token = await self._verified(route, given)
         self._note(route, call, token)
-        self.proof = await self.plane.proofs.confirm(call, given, token)
+        self.proof = await self.plane.rules.proofs.confirm(call, given, token)
         return token
 
     async def _verified(self, route: Route, given: Credentials) -> Token:
@@ -223,7 +220,7 @@ class Passage:
         """Ask the policy; a consent that is not known may have been given this very moment."""
         try:
             return policy.decide(route, call, token, self.plane.facts())
-        except policy.ConsentUnknown:
+        except ConsentUnknown:
             if token is None or not await self.plane.feed.catch_up():
                 raise
             self._note(route, call, token)
@@ -266,6 +263,7 @@ class Passage:
         is_whole: bool,
     ) -> None:
         """Send the call on and its answer back."""
+        await self.plane.rules.faults.suffer(route.service)
         upstream = self.plane.upstreams[route.service]
         head = request_head(call.method, call.target, headers)
         answer = await upstream.send(
@@ -373,6 +371,11 @@ class Passage:
 def _hex(digits: int) -> str:
     """Return a number that names something and protects nothing, without a system call."""
     return f"{random.getrandbits(4 * digits):0{digits}x}"
+
+
+def _named(at_ms: int, digits: int) -> str:
+    """Return a number that begins with the time: the log's indexes then grow at their end only."""
+    return f"{at_ms:012x}{_hex(digits - 12)}"
 
 
 def _caller(answer: Answer) -> str | None:

@@ -1,88 +1,36 @@
 """May this call pass? Every rule of the door in one place, without any input or output.
 
-The rules are those of the wire: tokens (section 2), the personal-data rule (section 4) and
-the freshness of consents (section 5). The data plane, the directory and the tests ask here.
+The rules are those of the wire: tokens (section 2), the personal-data rule (section 4) and the
+freshness of consents (section 5); and that there is an agreement (docs/reference/agreements.md).
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 
+from gateway.denials import (
+    AgreementRequired,
+    AgreementsUnknown,
+    BasisRefused,
+    ConsentExpired,
+    ConsentMismatch,
+    ConsentRequired,
+    ConsentsStale,
+    ConsentUnknown,
+    ConsentWithdrawn,
+    PurposeRequired,
+    PurposeUnknown,
+    SubjectRequired,
+)
 from gateway.incoming import Incoming
-from gateway.purposes import Purpose, Purposes
+from gateway.purposes import STATUTE, Purpose, Purposes, Statute
 from gateway.routing import Route
 from servicekit.clock import timestamp
-from servicekit.problems import InsufficientScope, Malformed, Problem, Unavailable
+from servicekit.problems import InsufficientScope, Malformed
 from servicekit.tokens import Token
 
 MAX_IDENTIFIER = 128
 MALDIVES = timezone(timedelta(hours=5))
-
-
-class PurposeRequired(Malformed):
-    """Personal data was asked for without saying why."""
-
-    slug, title = "purpose-required", "A purpose is needed"
-
-
-class PurposeUnknown(Malformed):
-    """The purpose is not in the catalogue."""
-
-    slug, title = "purpose-unknown", "This purpose is not known"
-
-
-class SubjectRequired(Malformed):
-    """Personal data was asked for without saying whose."""
-
-    slug, title = "subject-required", "It must be said whose data this is about"
-
-
-class PersonalRefusal(Problem):
-    """The rule for personal data says no."""
-
-    status = 403
-
-
-class ConsentRequired(PersonalRefusal):
-    """Nothing shows that the person agreed."""
-
-    slug, title = "consent-required", "The person's consent is needed"
-
-
-class ConsentUnknown(PersonalRefusal):
-    """No such consent was given to this caller."""
-
-    slug, title = "consent-unknown", "No such consent is known"
-
-
-class ConsentWithdrawn(PersonalRefusal):
-    """The person agreed and then took it back."""
-
-    slug, title = "consent-withdrawn", "The consent was withdrawn"
-
-
-class ConsentExpired(PersonalRefusal):
-    """The person agreed until a date that has passed."""
-
-    slug, title = "consent-expired", "The consent has expired"
-
-
-class ConsentMismatch(PersonalRefusal):
-    """The consent is for something else."""
-
-    slug, title = "consent-mismatch", "The consent is for something else"
-
-
-class BasisRefused(PersonalRefusal):
-    """This address does not take this lawful basis."""
-
-    slug, title = "basis-refused", "This lawful basis is not accepted here"
-
-
-class ConsentsStale(Unavailable):
-    """The door has not heard from identity for too long to act on a consent."""
-
-    slug, title = "consents-stale", "Consents cannot be checked now"
 
 
 @dataclass(frozen=True)
@@ -97,6 +45,17 @@ class Consent:
     given_at: datetime
     until: datetime
     withdrawn_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Term:
+    """From when to when an agreement holds; ``ends`` is not part of it."""
+
+    starts: datetime
+    ends: datetime | None = None
+
+
+Agreements = Mapping[tuple[str, str], Sequence[Term]]  # by client and service
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,12 +77,15 @@ class Facts:
     """What the door knows when it decides, beside the call itself.
 
     consents: all that are known, by id. fresh: whether they are recent enough to act on.
+    agreements: None where the directory could never be read. statutes: by id.
     """
 
     purposes: Purposes
     consents: Mapping[str, Consent]
     fresh: bool
     now: datetime
+    agreements: Agreements | None = None
+    statutes: Mapping[str, Statute] = field(default_factory=dict)
 
 
 def decide(route: Route, call: Incoming, token: Token | None, facts: Facts) -> Allow:
@@ -135,12 +97,42 @@ def decide(route: Route, call: Incoming, token: Token | None, facts: Facts) -> A
         return EVERYONE
     if route.scopes and not token.scopes.intersection(route.scopes):
         raise InsufficientScope(*route.scopes)
+    if route.auth == "token" and route.service != "gateway":
+        _check_agreement(route.service, token.client_id, facts)
     if route.personal is None:
         return Allow(caller=token.client_id)
     purpose = _purpose(call.purpose, facts.purposes)
     if call.consent is not None:
         return _by_consent(route, call, token, purpose, facts)
+    if not is_own(route, call, token) and any(one.startswith(STATUTE) for one in purpose.bases):
+        return _by_statute(route, call, token, purpose, facts.statutes)
     return _by_own(route, call, token, purpose)
+
+
+def _check_agreement(service: str, client_id: str, facts: Facts) -> None:
+    """Refuse a client without an agreement in force; what is open to everyone needs none."""
+    if facts.agreements is None:
+        raise AgreementsUnknown(
+            "The directory of agreements could not be read yet, so nothing was done. "
+            "Try again shortly."
+        )
+    terms = facts.agreements.get((client_id, service), ())
+    if any(term.starts <= facts.now and not _ended(term, facts.now) for term in terms):
+        return
+    if begins := [term.starts for term in terms if term.starts > facts.now]:
+        state = f"The agreement of {client_id} for {service} begins on {_date(min(begins))}."
+    elif terms:
+        state = f"The agreement of {client_id} for {service} has ended."
+    else:
+        state = f"{client_id} has no agreement to call {service}."
+    raise AgreementRequired(
+        f"{state} Nothing was done. Ask the owner of {service}, whom the directory names at "
+        "/portal/directory, for one; the platform's operator then enters it."
+    )
+
+
+def _ended(term: Term, now: datetime) -> bool:
+    return term.ends is not None and term.ends <= now
 
 
 def _purpose(code: str | None, purposes: Purposes) -> Purpose:
@@ -154,10 +146,15 @@ def _purpose(code: str | None, purposes: Purposes) -> Purpose:
     return purpose
 
 
+def is_own(route: Route, call: Incoming, token: Token) -> bool:
+    """Whether a person asks for their own data: signed in themselves, nobody acting for them."""
+    by_oneself = token.is_person and "act" not in token.claims
+    return by_oneself and "own" in route.bases and call.subject in (None, token.subject)
+
+
 def _by_own(route: Route, call: Incoming, token: Token, purpose: Purpose) -> Allow:
-    """Let a person see their own data: signed in themselves, nobody acting for them."""
-    is_own = token.is_person and "act" not in token.claims and "own" in route.bases
-    if is_own and call.subject in (None, token.subject):
+    """Let a person see their own data."""
+    if is_own(route, call, token):
         if "own" not in purpose.bases:
             raise BasisRefused(
                 f"The purpose {purpose.code} does not go with a person's own data. Nothing was "
@@ -173,6 +170,35 @@ def _by_own(route: Route, call: Incoming, token: Token, purpose: Purpose) -> All
         "This address shows people their own data only. Nothing was read. "
         "The person must sign in and ask with their own token."
     )
+
+
+def _by_statute(
+    route: Route,
+    call: Incoming,
+    token: Token,
+    purpose: Purpose,
+    statutes: Mapping[str, Statute],
+) -> Allow:
+    """Let those whom a law names read what it lets them; the person does not have to agree."""
+    shared = (one.removeprefix(STATUTE) for one in sorted(purpose.bases.intersection(route.bases)))
+    laws = [statutes[one] for one in shared if one in statutes]
+    if not laws:
+        raise BasisRefused(
+            f"No law of the purpose {purpose.code} covers this address. Nothing was read. "
+            "Ask the person to agree, and send Atoll-Consent with the purpose they agreed to."
+        )
+    if not call.subject:
+        raise SubjectRequired("Say whose data this is about: send Atoll-Subject with the purpose.")
+    if len(call.subject) > MAX_IDENTIFIER:
+        raise Malformed("Atoll-Subject takes one id.")
+    law = next((one for one in laws if one.roles & token.roles), None)
+    if law is None:
+        roles = " or ".join(sorted(frozenset().union(*(one.roles for one in laws))))
+        raise BasisRefused(
+            f"The {laws[0].title['en']} allows this to {roles} only, and the token does not hold "
+            "that role. Nothing was read. Let somebody who holds it ask, or the person agree."
+        )
+    return Allow(token.client_id, purpose, STATUTE + law.id, None, call.subject)
 
 
 def _by_consent(

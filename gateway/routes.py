@@ -7,9 +7,11 @@ from typing import Any
 
 from flask import Blueprint, Response, jsonify
 
-from gateway import storage
+from gateway import start_state, storage
 from gateway.exchanges.book import Book
 from gateway.health import Health
+from gateway.rules import Rules
+from gateway.settings import Settings
 from gateway.upstreams import Upstreams
 from servicekit.access import scope
 from servicekit.problems import BadGateway, Problem, Unavailable
@@ -25,6 +27,8 @@ class Own:
     log: Book
     health: Health
     upstreams: Upstreams
+    rules: Rules
+    settings: Settings
 
 
 def ready(own: Own) -> dict[str, Any]:
@@ -56,6 +60,10 @@ def blueprint(own: Own) -> Blueprint:
         now_ms = int(own.log.clock.now().timestamp() * 1000)
         with own.log.database.transaction() as session:
             storage.erase(session, "reset to the start state", now_ms)
+            storage.drop_faults(session)
+            storage.empty_directory(session)
+            start_state.load(session, own.settings)
+        own.rules.refresh()
         own.upstreams.wait_for(own.log.feed.poll(), 5)
         return jsonify(reset=[*sorted(done), "gateway"])
 

@@ -28,7 +28,8 @@ AMBIGUOUS = (
     "Escape each once (RFC 3986), and leave out slashes inside a part."
 )
 _PLACE = re.compile(r"\{([a-z_]+)(:path)?\}")
-_BASES = frozenset({"consent", "own"})
+_BASIS = re.compile(r"consent|own|statute:[a-z0-9-]+")
+PAYERS = ("client", "person", "address", "visitor", "nobody")
 
 
 class AddressTooLong(Malformed):
@@ -60,12 +61,22 @@ class Route:
     maintenance: str | None = None
     deprecation: date | None = None
     sunset: date | None = None
+    pays: str = ""
     says: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def audience(self) -> str:
         """The audience that a token needs here."""
         return f"urn:atoll:{self.service}"
+
+    @cached_property
+    def payer(self) -> str:
+        """Who pays the rate limit where the line does not say it."""
+        if self.pays or self.auth == "upstream":
+            return self.pays or "nobody"
+        if self.cookies:
+            return "visitor"
+        return "client" if self.auth in ("token", "optional") else "address"
 
     @cached_property
     def cookie_names(self) -> frozenset[bytes]:
@@ -255,15 +266,17 @@ def read_route(line: Mapping[str, Any]) -> Route:
         raise ValueError(f"{route.path}: a place takes any suffix already")
     if not route.path.startswith("/") or not route.methods or not isinstance(route.service, str):
         raise ValueError(f"{route.path}: a route has a path, methods and a service")
-    reads = set(route.methods) <= {"GET"}
+    reads, may_send_token = set(route.methods) <= {"GET"}, route.auth in ("token", "optional")
     if route.cors and (route.cors != "read" or not reads or route.cookies or route.personal):
         raise ValueError(f"{route.path}: cors: read is for public reads without cookies")
     if not all(isinstance(day, date | None) for day in (route.deprecation, route.sunset)):
         raise ValueError(f"{route.path}: deprecation and sunset are dates, like 2027-01-31")
     if route.escaped_slashes and (":path}" in route.path or "{" not in route.path):
         raise ValueError(f"{route.path}: escaped_slashes needs a place that is one part")
-    if not set(route.bases) <= _BASES:
-        raise ValueError(f"{route.path}: bases are {', '.join(sorted(_BASES))}")
+    if not all(_BASIS.fullmatch(basis) for basis in route.bases):
+        raise ValueError(f"{route.path}: bases are consent, own and statute:<id>")
+    if route.payer not in PAYERS or (route.payer in PAYERS[:2] and not may_send_token):
+        raise ValueError(f"{route.path}: pays is {', '.join(PAYERS)}; the first two need a token")
     if not route.quiet and not {"en", "dv"} <= set(route.says):
         raise ValueError(f"{route.path}: says needs en and dv, because the route is shown")
     return route

@@ -72,6 +72,19 @@ class Settings(ServiceSettings):
     stream_viewers: int = setting(
         "How many may watch the exchange log at once in one process.", default=64
     )
+    limit_factor: float = setting(
+        "Every rate limit is multiplied by this: more than 1 for a class behind one address.",
+        default=1.0,
+    )
+    unused_days: int = setting(
+        "Days without a call after which an agreement is shown as unused.", default=90
+    )
+    start_state: str | None = setting(
+        "JSON that makes this a demonstration, with its agreements and the instructor's levers; "
+        "only on a loopback address.",
+        default=None,
+        secret=True,
+    )
     cors_origins: str = setting(
         "Origins whose pages may call routes that are not read by everyone, with commas between.",
         default="",
@@ -123,7 +136,16 @@ class Settings(ServiceSettings):
                 Signer.parse(self.checkpoint_key)
         except NoteInvalid:
             yield "GATEWAY_CHECKPOINT_KEY is not a private key of a signed note."
-        for name in ("keep_personal_days", "keep_ordinary_days", "stream_viewers"):
+        if self.limit_factor <= 0:
+            yield "GATEWAY_LIMIT_FACTOR must be more than 0."
+        if self.start_state is not None and not self.is_loopback:
+            yield (
+                "GATEWAY_START_STATE is for demonstrations: it is accepted only when "
+                "ATOLL_PUBLIC_URL is on loopback."
+            )
+        if self.start_state is not None and not _is_object(self.start_state):
+            yield "GATEWAY_START_STATE must be a JSON object."
+        for name in ("keep_personal_days", "keep_ordinary_days", "stream_viewers", "unused_days"):
             if getattr(self, name) < 0:
                 yield f"GATEWAY_{name.upper()} must not be less than 0."
         for name in (
@@ -176,3 +198,10 @@ class Settings(ServiceSettings):
         if not self.ipv6_loopback or address.hostname not in LOOPBACK_HOSTS:
             return None
         return address.port or 80
+
+
+def _is_object(text: str) -> bool:
+    try:
+        return isinstance(json.loads(text), dict)
+    except ValueError:
+        return False

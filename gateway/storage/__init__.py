@@ -3,6 +3,7 @@
 from gateway.storage.appending import TreeDamaged, append_exchanges
 from gateway.storage.base import Base
 from gateway.storage.directory import (
+    ID_LENGTH,
     Agreement,
     ClientPlan,
     add_agreement,
@@ -12,6 +13,7 @@ from gateway.storage.directory import (
     find_agreement,
     keep_plan,
     last_calls,
+    offer_agreements,
 )
 from gateway.storage.exchanges import (
     EVERYTHING,
@@ -46,6 +48,7 @@ metadata = Base.metadata
 
 __all__ = [
     "EVERYTHING",
+    "ID_LENGTH",
     "Agreement",
     "Base",
     "ClientPlan",
@@ -91,6 +94,7 @@ __all__ = [
     "list_exchanges",
     "lock",
     "metadata",
+    "offer_agreements",
     "read_hashes",
     "tree_state",
 ]

@@ -2,13 +2,16 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import date
-from typing import Any
+from typing import Any, cast
 
-from sqlalchemy import JSON, BigInteger, Date, String, Text, delete, func, select
+from sqlalchemy import JSON, BigInteger, Date, String, Table, Text, delete, func, select
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from gateway.storage.base import Base
 from gateway.storage.exchanges import Exchange
+
+ID_LENGTH = 40
 
 
 class Agreement(Base):
@@ -16,7 +19,7 @@ class Agreement(Base):
 
     __tablename__ = "agreements"
 
-    id: Mapped[str] = mapped_column(String(40), primary_key=True)
+    id: Mapped[str] = mapped_column(String(ID_LENGTH), primary_key=True)
     client_id: Mapped[str] = mapped_column(String(255), index=True)
     service: Mapped[str] = mapped_column(String(64))
     kind: Mapped[str] = mapped_column(String(16))
@@ -45,6 +48,14 @@ def add_agreement(session: Session, values: Mapping[str, Any]) -> Agreement:
     session.add(agreement)
     session.flush()
     return agreement
+
+
+def offer_agreements(session: Session, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Write down agreements that are not there yet under their ids."""
+    engine = session.get_bind().dialect.name
+    insert = postgresql.insert if engine == "postgresql" else sqlite.insert
+    statement = insert(cast("Table", Agreement.__table__)).on_conflict_do_nothing()
+    session.execute(statement, list(rows))
 
 
 def find_agreement(session: Session, identifier: str) -> Agreement | None:

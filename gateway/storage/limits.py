@@ -22,25 +22,25 @@ class CountedCalls(Base):
 
 
 def count_calls(
-    session: Session, reported: Mapping[tuple[str, int], int], ends_s: Mapping[tuple[str, int], int]
+    session: Session, reported: Mapping[tuple[str, int], tuple[int, int]]
 ) -> dict[tuple[str, int], int]:
-    """Add to each payer's calls of a period; return what all workers have reported of them.
+    """Add to the calls of payers in periods; return what all workers have reported of each.
 
-    Rows are written in order, so that two workers never wait for each other.
+    reported: payer and period → calls, and from when on they may be forgotten (Unix time). Rows
+    are written in order, so that two workers never wait for each other.
     """
     engine = session.get_bind().dialect.name
     insert = postgresql.insert if engine == "postgresql" else sqlite.insert
     table = cast("Table", CountedCalls.__table__)
     totals = {}
-    for key in sorted(reported):
-        statement = insert(table).values(
-            payer=key[0], period=key[1], ends_s=ends_s[key], calls=reported[key]
-        )
+    for (payer, period), (calls, ends_s) in sorted(reported.items()):
+        statement = insert(table).values(payer=payer, period=period, ends_s=ends_s, calls=calls)
         statement = statement.on_conflict_do_update(
             index_elements=["payer", "period"],
             set_={"calls": table.c.calls + statement.excluded.calls},
         )
-        totals[key] = int(session.scalar(statement.returning(table.c.calls)) or 0)
+        total = session.scalar(statement.returning(table.c.calls))
+        totals[payer, period] = int(total or calls)
     return totals
 
 

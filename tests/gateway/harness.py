@@ -21,11 +21,11 @@ from gateway.data_plane import DataPlane
 from gateway.health import Health
 from gateway.settings import Settings
 from servicekit.database import Database
+from tests.gateway.agreed import SERVICES, add_agreements
 from tests.support.issuer import FakeIssuer
 
 KEY = "k" * 64
 SOAK = bool(os.environ.get("ATOLL_SOAK"))
-SERVICES = ("identity", "registers", "notify", "portal")
 LOG_KEY = base64.urlsafe_b64encode(b"l" * 32).decode()
 
 
@@ -312,6 +312,7 @@ def settings(database_url: str, ports: Mapping[str, int], **changes: Any) -> Set
         "feed_every_s": 0.05,
         "flush_every_ms": 5,
         "probe_every_s": 0.2,
+        "limit_factor": 1000.0,
     }
     return Settings(**values | changes)
 
@@ -350,6 +351,8 @@ async def door(
 
     database = Database(f"sqlite:///{folder / 'gateway.db'}")
     storage.metadata.create_all(database.engine)
+    with database.transaction() as session:
+        add_agreements(session)
     services: dict[str, Service] = {}
     async with contextlib.AsyncExitStack() as stack:
         ports = {}

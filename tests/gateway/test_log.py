@@ -21,7 +21,7 @@ from gateway.refusals import LogUnavailable
 from gateway.storage import Wanted
 from servicekit import migrate
 from servicekit.database import Database
-from tests.gateway.harness import in_loop, until
+from tests.gateway.harness import SERVICES, in_loop, settings, until
 
 SEAL = Seal(b"l" * 32)
 
@@ -66,7 +66,12 @@ def sqlite_log(sqlite: Database) -> Database:
 
 def test_migrations_make_the_models(log: Database) -> None:
     assert migrate.differences("gateway", log) == []
-    migrate.load_start_state("gateway", None, log)  # type: ignore[arg-type]
+    for state in (None, "{}"):  # elsewhere, then for a demonstration
+        made = settings("sqlite://", dict.fromkeys(SERVICES, 1), start_state=state)
+        migrate.load_start_state("gateway", made, log)
+        with log.snapshot() as session:
+            agreed = {(one.client_id, one.service) for one in storage.all_agreements(session)}
+            assert (("fisheries", "identity") in agreed) == (state is not None)
     assert rows(log) == []
 
 

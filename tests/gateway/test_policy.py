@@ -2,6 +2,7 @@
 
 import dataclasses
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,14 +12,15 @@ from hypothesis import strategies as st
 from gateway import policy
 from gateway.app import FOLDER
 from gateway.incoming import Incoming
-from gateway.policy import Allow, Consent
-from gateway.purposes import load_purposes
+from gateway.policy import Allow, Consent, Term
+from gateway.purposes import Purpose, Statute, check_statutes, load_purposes, load_statutes
 from gateway.routing import Route
 from servicekit.problems import InsufficientScope, Problem
 from servicekit.tokens import Token
 
 NOW = datetime(2026, 3, 3, 5, 0, tzinfo=UTC)
 PURPOSES = load_purposes(FOLDER / "purposes.yaml")
+STATUTES = load_statutes(FOLDER / "statutes.yaml")
 PUBLIC = Route("/a", ("GET",), "registers", auth="optional")
 SCOPED = Route("/b", ("POST",), "registers", auth="token", scopes=("registers.append", "other"))
 CONTACT = Route(
@@ -31,6 +33,12 @@ CONSENT = Consent(
     categories=frozenset({"contact"}), given_at=NOW - timedelta(days=1),
     until=NOW + timedelta(days=1),
 )  # fmt: skip
+
+AGREED = {
+    (client, service): [Term(NOW - timedelta(days=9))]
+    for client in ("fisheries", "other", "portal")
+    for service in ("identity", "registers", "notify")
+}
 
 
 def call(**sent: str | None) -> Incoming:
@@ -60,7 +68,7 @@ def decide(
     now: datetime = NOW,
 ) -> Allow:
     consents = {consent.id: consent} if consent else {}
-    facts = policy.Facts(PURPOSES, consents, fresh, now)
+    facts = policy.Facts(PURPOSES, consents, fresh, now, AGREED, STATUTES)
     return policy.decide(route, sent or call(), given_token or token(), facts)
 
 
@@ -215,3 +223,84 @@ def test_whatever_is_sent_personal_data_passes_only_on_a_basis_that_holds(
         assert consent.subject == subject == allowed.subject
         assert consent.purpose == purpose
         assert set(route.categories) <= consent.categories
+
+
+# -- statutes: what a law lets somebody read without asking the person
+
+LAW = Statute("inspection", {"en": "Inspection Act"}, {"en": "s 1"}, frozenset({"x:officer"}))
+INSPECTION = Purpose("inspection", {"en": "An inspection"}, frozenset({"statute:inspection"}))
+LISTED = dataclasses.replace(CONTACT, bases=("consent", "own", "statute:inspection"))
+
+
+def by_law(
+    route: Route = LISTED,
+    *,
+    roles: tuple[str, ...] = ("x:officer",),
+    person: str | None = None,
+    purpose: Purpose = INSPECTION,
+    **sent: str | None,
+) -> Allow:
+    caller = dataclasses.replace(token(subject=person or "fisheries"), roles=frozenset(roles))
+    asked = call(**{"purpose": purpose.code, "consent": None} | sent)
+    known = {purpose.code: purpose}
+    facts = policy.Facts(known, {}, False, NOW, AGREED, {"inspection": LAW})
+    return policy.decide(route, asked, caller, facts)
+
+
+def denied(*args: Any, **options: Any) -> Problem:
+    with pytest.raises(Problem) as refused:
+        by_law(*args, **options)
+    return refused.value
+
+
+def test_whom_a_law_names_reads_without_consent_also_while_identity_is_away() -> None:
+    for person in (None, "person-9"):
+        allowed = by_law(person=person)
+        assert (allowed.basis, allowed.subject) == ("statute:inspection", "person-1")
+        assert allowed.consent is None
+
+
+def test_without_the_role_that_the_law_names_nothing_is_read() -> None:
+    problem = denied(roles=("x:clerk",))
+    assert problem.slug == "basis-refused"
+    assert "Inspection Act" in problem.detail
+    assert "x:officer" in problem.detail
+
+
+def test_a_law_counts_only_where_the_address_lists_it() -> None:
+    assert denied(CONTACT).slug == "basis-refused"
+    assert denied(dataclasses.replace(LISTED, bases=("statute:other",))).slug == "basis-refused"
+    stranger = dataclasses.replace(INSPECTION, bases=frozenset({"statute:gone"}))
+    unknown = dataclasses.replace(LISTED, bases=("statute:gone",))
+    assert denied(unknown, purpose=stranger).slug == "basis-refused"
+
+
+def test_a_law_needs_to_be_told_whose_data_it_is() -> None:
+    assert denied(subject=None).slug == "subject-required"
+    assert denied(subject="x" * 129).slug == "malformed"
+
+
+def test_a_purpose_of_a_law_is_no_purpose_for_ones_own_data() -> None:
+    assert denied(person="person-1", roles=()).slug == "basis-refused"
+    both = dataclasses.replace(INSPECTION, bases=frozenset({"own", "statute:inspection"}))
+    assert by_law(person="person-1", purpose=both).basis == "own"
+
+
+def test_every_law_of_the_purposes_is_in_the_list_and_names_who_may_rely_on_it(
+    tmp_path: Path,
+) -> None:
+    check_statutes(PURPOSES, STATUTES)
+    with pytest.raises(ValueError, match="not in statutes"):
+        check_statutes({"inspection": INSPECTION}, {})
+    nobody = tmp_path / "statutes.yaml"
+    nobody.write_text("a: {title: {en: A}, citation: {en: s}, roles: []}")
+    with pytest.raises(ValueError, match="who may rely"):
+        load_statutes(nobody)
+
+
+def test_a_client_needs_an_agreement_but_not_for_the_doors_own_api_or_what_is_open() -> None:
+    stranger = token("registers.append identity.contact s", client_id="nobody", subject="nobody")
+    assert refusal(SCOPED, given_token=stranger) == "agreement-required"
+    own_api = dataclasses.replace(SCOPED, service="gateway")
+    assert decide(own_api, given_token=stranger).caller == "nobody"
+    assert decide(PUBLIC, given_token=stranger).caller == "nobody"

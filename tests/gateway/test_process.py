@@ -82,6 +82,7 @@ def start(
         "GATEWAY_LOG_KEY": LOG_KEY,
         "GATEWAY_DATABASE_URL": f"sqlite:///{folder / 'gateway.db'}",
         "GATEWAY_GATEWAY_KEY": "g" * 64,
+        "GATEWAY_LIMIT_FACTOR": "1000",
     }
     process = subprocess.Popen(
         [sys.executable, "-m", "servicekit.serve", "gateway", "--port", str(port),

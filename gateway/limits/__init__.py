@@ -1,0 +1,1 @@
+"""How often callers may call: the plans, and the counting that all workers share."""
