@@ -29,6 +29,7 @@ class V2Error(Problem):
     def __init__(self, *messages: str, status: int | None = None, **members: Any) -> None:
         super().__init__("; ".join(messages), **members)
         self.messages = messages
+        self.faults: Sequence[Mapping[str, Any]] | None = None
         self.status = status or type(self).status
 
 
@@ -63,6 +64,18 @@ class PdfNotReadyError(V2Error):
         super().__init__("PDF not available yet, try again later")
 
 
+def _limit_headers(name: str, limit: int, window_s: int, wait_s: int) -> dict[str, str]:
+    """Say when calls pass again, as RFC 9110 does, and both drafts of the RateLimit headers."""
+    return {
+        "Retry-After": str(wait_s),
+        "RateLimit-Policy": f'"{name}";q={limit};w={window_s}',
+        "RateLimit": f'"{name}";r=0;t={wait_s}',
+        "RateLimit-Limit": str(limit),
+        "RateLimit-Remaining": "0",
+        "RateLimit-Reset": str(wait_s),
+    }
+
+
 class RateLimitError(V2Error):
     """Too many calls within a minute; they pass again when the bucket has filled up."""
 
@@ -73,7 +86,8 @@ class RateLimitError(V2Error):
         super().__init__(
             f"Exceeded rate limit for key type {key_type.upper()} of {rate} requests per 60 seconds"
         )
-        self.headers["Retry-After"] = str(max(1, -(-60 // max(rate, 1))))
+        wait = max(1, -(-60 // max(rate, 1)))
+        self.headers |= _limit_headers("minute", rate, 60, wait)
 
 
 class TooManyRequestsError(V2Error):
@@ -84,7 +98,7 @@ class TooManyRequestsError(V2Error):
 
     def __init__(self, kind: str, limit: int, retry_after_s: int) -> None:
         super().__init__(f"Exceeded send limits ({kind}: {limit}) for today")
-        self.headers["Retry-After"] = str(retry_after_s)
+        self.headers |= _limit_headers(f"{kind}-day", limit, 86_400, retry_after_s)
 
 
 class AuthError(V2Error):
@@ -112,13 +126,15 @@ class ConflictError(V2Error):
 
 
 def envelope(
-    status: int, error: str, messages: Sequence[str], members: Mapping[str, Any] | None = None
+    status: int,
+    error: str,
+    messages: Sequence[str],
+    members: Mapping[str, Any] | None = None,
+    faults: Sequence[Mapping[str, Any]] | None = None,
 ) -> Response:
     """Write the v2 error body; without a top-level ``message``, which clients would prefer."""
-    response = jsonify(
-        status_code=status,
-        errors=[{"error": error, "message": message, **(members or {})} for message in messages],
-    )
+    each = [{"error": error, "message": message, **(members or {})} for message in messages]
+    response = jsonify(status_code=status, errors=faults or each)
     response.status_code = status
     return response
 
@@ -126,7 +142,9 @@ def envelope(
 def refuse(problem: Problem) -> Response:
     """Answer a Problem of a v2 route."""
     if isinstance(problem, V2Error):
-        response = envelope(problem.status, problem.error, problem.messages, problem.members)
+        response = envelope(
+            problem.status, problem.error, problem.messages, problem.members, problem.faults
+        )
     else:
         response = envelope(problem.status, type(problem).__name__, [problem.detail])
     response.headers.update(problem.headers)

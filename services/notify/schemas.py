@@ -20,7 +20,7 @@ Json = dict[str, Any]
 
 MAX_DEPTH = 40
 TEMPLATE_TYPES = ["sms", "email", "letter"]
-_UUID: Json = {
+UUID_TEXT: Json = {
     "type": "string",
     "format": "uuid_text",
     "validationMessage": "is not a valid UUID",
@@ -28,7 +28,7 @@ _UUID: Json = {
 _OPTIONAL: Json = {
     "reference": {"type": "string", "maxLength": 1000},
     "personalisation": {"type": "object"},
-    "scheduled_for": {"type": ["string", "null"], "format": "within_a_day"},
+    "scheduled_for": {"type": ["string", "null"], "format": "within_a_week"},
 }
 
 
@@ -45,8 +45,8 @@ SMS = _body(
     {
         **_OPTIONAL,
         "phone_number": {"type": "string", "format": "phone_number"},
-        "template_id": _UUID,
-        "sms_sender_id": _UUID,
+        "template_id": UUID_TEXT,
+        "sms_sender_id": UUID_TEXT,
     },
     ["phone_number", "template_id"],
 )
@@ -54,8 +54,8 @@ EMAIL = _body(
     {
         **_OPTIONAL,
         "email_address": {"type": "string", "format": "email_address"},
-        "template_id": _UUID,
-        "email_reply_to_id": _UUID,
+        "template_id": UUID_TEXT,
+        "email_reply_to_id": UUID_TEXT,
         "one_click_unsubscribe_url": {
             "type": ["string", "null"],
             "format": "https_url",
@@ -69,7 +69,7 @@ LETTER = _body(
     {
         "reference": {"type": "string", "maxLength": 1000},
         "personalisation": {"type": "object"},
-        "template_id": _UUID,
+        "template_id": UUID_TEXT,
     },
     ["template_id", "personalisation"],
 )
@@ -92,13 +92,13 @@ LIST = {
         "status": {"type": "array", "items": {"enum": list(statuses.ALL)}},
         "template_type": {"type": "array", "items": {"enum": TEMPLATE_TYPES}},
         "include_jobs": {"enum": ["true", "True"]},
-        "older_than": _UUID,
+        "older_than": UUID_TEXT,
     },
     "additionalProperties": False,
 }
 RECEIVED_TEXTS = {
     "type": "object",
-    "properties": {"older_than": _UUID},
+    "properties": {"older_than": UUID_TEXT},
     "additionalProperties": False,
 }
 TEMPLATES = {
@@ -107,8 +107,8 @@ TEMPLATES = {
     "additionalProperties": False,
 }
 PREVIEW = {"type": ["object", "null"], "properties": {"personalisation": {"type": "object"}}}
-NOTIFICATION_ID = {"type": "object", "properties": {"notification_id": _UUID}}
-TEMPLATE_ID = {"type": "object", "properties": {"id": _UUID}}
+NOTIFICATION_ID = {"type": "object", "properties": {"notification_id": UUID_TEXT}}
+TEMPLATE_ID = {"type": "object", "properties": {"id": UUID_TEXT}}
 
 
 def body() -> Any:
@@ -137,10 +137,22 @@ def check(
     country: Country | None = None,
 ) -> Any:
     """Return the value if it fits; else raise ValidationError with each fault once, in order."""
-    faults = Draft7Validator(rules, format_checker=_formats(now, country)).iter_errors(value)
-    if messages := list(dict.fromkeys(_message(fault) for fault in faults)):
-        raise ValidationError(*messages)
-    return value
+    return checker(rules, now=now, country=country)(value)
+
+
+def checker(
+    rules: Mapping[str, Any], *, now: datetime | None = None, country: Country | None = None
+) -> Callable[[Any], Any]:
+    """Return a check of many values by the same rules."""
+    validator = Draft7Validator(rules, format_checker=_formats(now, country))
+
+    def check_one(value: Any) -> Any:
+        faults = validator.iter_errors(value)
+        if messages := list(dict.fromkeys(_message(fault) for fault in faults)):
+            raise ValidationError(*messages)
+        return value
+
+    return check_one
 
 
 def uuid(rules: Mapping[str, Any], name: str, text: str) -> str:
@@ -171,7 +183,7 @@ def _formats(now: datetime | None, country: Country | None) -> FormatChecker:
     on_text("https_url", _https_url)
     on_text("postage", _postage)
     if now is not None:
-        on_text("within_a_day", lambda text: _within_a_day(text, now))
+        on_text("within_a_week", lambda text: moment_ahead(text, now))
     if country is not None:
         on_text("phone_number", lambda text: phones.parse(text, country))
     return formats
@@ -187,7 +199,8 @@ def _postage(text: str) -> None:
         raise ValueError
 
 
-def _within_a_day(text: str, now: datetime) -> None:
+def moment_ahead(text: str, now: datetime) -> datetime:
+    """Return a moment of the coming week. Raises ValueError with the API's message."""
     try:
         moment = datetime.fromisoformat(text)
         moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
@@ -198,8 +211,9 @@ def _within_a_day(text: str, now: datetime) -> None:
         ) from None
     if moment < now:
         raise ValueError("datetime can not be in the past")
-    if moment > now + timedelta(hours=24):
-        raise ValueError("datetime can only be 24 hours in the future")
+    if moment > now + timedelta(days=7):
+        raise ValueError("datetime can only be 7 days in the future")
+    return moment
 
 
 def _is_plain(value: Any) -> bool:

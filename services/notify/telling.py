@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from services.notify.domain import statuses, telling
+from services.notify.domain.moments import moment
 from services.notify.storage.callbacks import Call
 from services.notify.vault import Vault
 
@@ -135,8 +136,3 @@ def _received(call: Call, vault: Vault) -> dict[str, Any] | None:
         "message": private["content"],
         "date_received": moment(row.created_at),
     }
-
-
-def moment(value: datetime | None) -> str | None:
-    """Write a moment as the API does, with microseconds."""
-    return value.strftime("%Y-%m-%dT%H:%M:%S.%fZ") if value else None

@@ -108,6 +108,9 @@ NOTIFICATION: dict[str, Any] = exactly(
     cost_details={"type": "object"},
     cost_in_pounds={"type": ["number", "null"]},
     is_cost_data_ready={"type": "boolean"},
+    # ours alone; the clients' own schemas let a notification have more members
+    status_description=TEXT_OR_NULL,
+    provider_response=TEXT_OR_NULL,
 )
 LETTER = {
     **NOTIFICATION,

@@ -49,6 +49,8 @@ def test_a_text_is_shown_with_every_member(api: Api) -> None:
         "cost_details": {},
         "cost_in_pounds": None,
         "is_cost_data_ready": False,
+        "status_description": None,
+        "provider_response": None,
     }
 
 

@@ -137,17 +137,17 @@ def test_faults_of_an_email_are_named(api: Api, changes: dict[str, Any], fault: 
     assert messages(api.email(changes)) == [("ValidationError", fault)]
 
 
-def test_a_schedule_is_checked_and_otherwise_ignored(api: Api) -> None:
+def test_a_schedule_is_checked(api: Api) -> None:
     def at(**offset: float) -> dict[str, str]:
         return {"scheduled_for": (api.clock.now() + timedelta(**offset)).isoformat()}
 
-    late = "scheduled_for datetime can only be 24 hours in the future"
+    late = "scheduled_for datetime can only be 7 days in the future"
     assert messages(api.sms(at(hours=-1))) == [
         ("ValidationError", "scheduled_for datetime can not be in the past")
     ]
-    assert messages(api.sms(at(hours=25))) == [("ValidationError", late)]
-    assert api.sms(at(hours=23)).json["scheduled_for"] is None
-    assert api.sms({"scheduled_for": None}).status_code == 201
+    assert messages(api.sms(at(days=7, seconds=1))) == [("ValidationError", late)]
+    assert api.sms(at(hours=23)).json["scheduled_for"] == "2026-03-04T04:00:00.000000Z"
+    assert api.sms({"scheduled_for": None}).json["scheduled_for"] is None
 
 
 @pytest.mark.parametrize(

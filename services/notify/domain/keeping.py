@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
+from itertools import zip_longest
 
 DEFAULT, SHORTEST, LONGEST = 7, 3, 90
 IN_TIME = timedelta(seconds=10)
@@ -36,7 +37,7 @@ def still_needed(keyring: Mapping[str, str], now: datetime) -> dict[str, str]:
     """
     weeks = sorted(map(int, keyring))
     kept = {}
-    for this, following in zip(weeks, [*weeks[1:], None], strict=True):
+    for this, following in zip_longest(weeks, weeks[1:]):
         if following is not None:
             ends_at = _EPOCH + timedelta(weeks=following + 1)
             if ends_at + timedelta(days=LONGEST) + _MARGIN < now:

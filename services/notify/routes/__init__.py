@@ -4,15 +4,22 @@ from flask import Flask
 
 from services.notify import errors
 from services.notify.routes import (
+    bulk,
+    callbacks,
+    cancelling,
     files,
     inbox,
+    keys,
     letters,
     operate,
     reading,
     receipts,
     received,
     sending,
+    suppressions,
+    template_writing,
     templates,
+    unsubscribing,
 )
 from services.notify.routes.blueprint import own, v2
 
@@ -25,14 +32,21 @@ def install(app: Flask) -> None:
 
 
 __all__ = [
+    "bulk",
+    "callbacks",
+    "cancelling",
     "files",
     "inbox",
     "install",
+    "keys",
     "letters",
     "operate",
     "reading",
     "receipts",
     "received",
     "sending",
+    "suppressions",
+    "template_writing",
     "templates",
+    "unsubscribing",
 ]

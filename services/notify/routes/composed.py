@@ -1,12 +1,14 @@
 """A message that passed every check: what is answered, and what is stored of it."""
 
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 from services.notify.access import Caller
 from services.notify.documents import Prepared
 from services.notify.domain import simulator, sms
 from services.notify.domain.costs import ABROAD_MULTIPLIER
+from services.notify.domain.moments import moment
 from services.notify.vault import Vault
 
 
@@ -35,6 +37,9 @@ class Composed:
     lines: tuple[str, ...] = ()
     written_lines: tuple[str | None, ...] = ()
     pdf: bytes | None = None
+    scheduled_for: datetime | None = None
+    sent_body: str | None = None
+    sent_subject: str | None = None
 
     @property
     def is_smoke_test(self) -> bool:
@@ -66,7 +71,7 @@ class Composed:
                 "version": self.template_version,
                 "uri": template,
             },
-            "scheduled_for": None,
+            "scheduled_for": moment(self.scheduled_for),
             "content": self._content(),
         }
         if self.channel == "email":
@@ -101,7 +106,10 @@ class Composed:
             "written_lines": self.written_lines,
             "contact_block": self.contact_block,
         }
-        is_text = self.channel == "sms"
+        # what is sent where it differs from what is shown: escaped or redacted values
+        private |= {"sent_body": self.sent_body} if self.sent_body is not None else {}
+        private |= {"sent_subject": self.sent_subject} if self.sent_subject is not None else {}
+        sent = self.prefix + (self.sent_body or self.body)
         return {
             "id": self.id,
             "service_id": sender.service.id,
@@ -113,7 +121,8 @@ class Composed:
             "recipient_index": vault.index("recipient", self.address),
             "reference_index": vault.index("reference", self.reference) if self.reference else None,
             "sealed": vault.seal(f"notification/{self.id}", private),
-            "fragments": sms.fragments(self.prefix + self.body) if is_text else 0,
+            "fragments": sms.fragments(sent) if self.channel == "sms" else 0,
             "rate_multiplier": ABROAD_MULTIPLIER if self.is_international else 1,
             "postage": self.postage,
+            "scheduled_for": self.scheduled_for,
         }

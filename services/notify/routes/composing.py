@@ -1,15 +1,18 @@
 """Turns a checked POST body into the message that will be sent, in the contract's order."""
 
+from collections.abc import Collection
+from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
+from flask import g
 from sqlalchemy.orm import Session
 
 from services.notify import documents, phones
 from services.notify.access import Caller
 from services.notify.components import components
 from services.notify.documents import Prepared
-from services.notify.domain import email_address, files, simulator, sms
+from services.notify.domain import email_address, escaping, files, simulator, sms
 from services.notify.domain import template as rules
 from services.notify.domain.countries import COUNTRIES
 from services.notify.domain.sanitise import sanitised
@@ -29,7 +32,7 @@ def compose_sms(session: Session, sender: Caller, body: dict[str, Any], new_id: 
     service, country = sender.service, COUNTRIES[sender.service.country]
     template = suitable(session, sender, body, "sms")
     personalisation = body.get("personalisation") or {}
-    text, _ = filled(template, personalisation)
+    forms = both_forms(template, personalisation)
     refuse_files(personalisation)
     from_number = service.sms_sender
     if "sms_sender_id" in body:
@@ -40,7 +43,7 @@ def compose_sms(session: Session, sender: Caller, body: dict[str, Any], new_id: 
     check_recipient(session, sender, number.digits)
     is_international = number.is_international and not simulator.is_fiction(number.digits)
     check_number(session, sender, number, is_international=is_international)
-    _check_sms_length(text)
+    _check_sms_length(forms.sent)
     return Composed(
         id=new_id,
         channel="sms",
@@ -51,7 +54,8 @@ def compose_sms(session: Session, sender: Caller, body: dict[str, Any], new_id: 
         address=number.digits,
         sender=phones.normalised_sender(from_number, country),
         subject=None,
-        body=text,
+        body=forms.shown,
+        sent_body=forms.other_body,
         prefix=f"{service.name['en']}: " if service.prefix_sms else "",
         is_international=is_international,
     )
@@ -72,8 +76,8 @@ def compose_email(session: Session, sender: Caller, body: dict[str, Any], new_id
     address = email_address.parse(body["email_address"])
     check_recipient(session, sender, address)
     values, sent_files = _linked(personalisation, sender, address)
-    text, subject = filled(template, values)
-    if (size := len(text.encode())) > MAX_EMAIL_BYTES:
+    forms = both_forms(template, values, besides=body.get("sanitise_content_for") or [])
+    if (size := len(forms.sent.encode())) > MAX_EMAIL_BYTES:
         raise BadRequestError(
             f"Your message is too long. Emails cannot be longer than {MAX_EMAIL_BYTES} bytes. "
             f"Your message is {size} bytes."
@@ -87,18 +91,28 @@ def compose_email(session: Session, sender: Caller, body: dict[str, Any], new_id
         recipient=trimmed(body["email_address"]),
         address=address,
         sender=settings.smtp_from or f"{service.email_sender}@{settings.email_domain}",
-        subject=subject,
-        body=text,
-        unsubscribe=body.get("one_click_unsubscribe_url"),
+        subject=forms.shown_subject,
+        body=forms.shown,
+        sent_body=forms.other_body,
+        sent_subject=forms.other_subject,
+        unsubscribe=body.get("one_click_unsubscribe_url") or _own_unsubscribe(template, new_id),
         reply_to=reply_to.value if reply_to else None,
         sanitised=changes,
         documents=sent_files,
     )
 
 
+def _own_unsubscribe(template: Template, notification_id: str) -> str | None:
+    """Return the address of our own page for this, when the template asks for one."""
+    if not template.has_unsubscribe:
+        return None
+    proof = components().vault.index("unsubscribe", notification_id)[:32]
+    return f"{components().settings.public_url}/notify/unsubscribe/{notification_id}/{proof}"
+
+
 def suitable(session: Session, sender: Caller, body: dict[str, Any], channel: str) -> Template:
     """Return the template if a message of this channel can be made from it."""
-    template = templates.find(session, sender.service.id, str(UUID(body["template_id"])))
+    template = _once(session, sender, str(UUID(body["template_id"])))
     if template is None or template.is_hidden:
         raise BadRequestError("Template not found")
     if template.type != channel:
@@ -108,6 +122,49 @@ def suitable(session: Session, sender: Caller, body: dict[str, Any], channel: st
     if template.is_archived:
         raise BadRequestError("Template has been deleted")
     return template
+
+
+def _once(session: Session, sender: Caller, template_id: str) -> Template | None:
+    """Return a template; the many messages of one call read it once."""
+    known: dict[str, Template | None] = g.setdefault("templates_of_call", {})
+    if template_id not in known:
+        known[template_id] = templates.find(session, sender.service.id, template_id)
+    return known[template_id]
+
+
+@dataclass(frozen=True)
+class Forms:
+    """A filled template as it is shown, and as it is sent."""
+
+    shown: str
+    shown_subject: str | None
+    sent: str
+    sent_subject: str | None
+
+    @property
+    def other_body(self) -> str | None:
+        """Return what is sent where it differs."""
+        return self.sent if self.sent != self.shown else None
+
+    @property
+    def other_subject(self) -> str | None:
+        """Return the subject that is sent where it differs."""
+        return self.sent_subject if self.sent_subject != self.shown_subject else None
+
+
+def both_forms(
+    template: Template, personalisation: dict[str, Any], besides: Collection[str] = ()
+) -> Forms:
+    """Fill a template twice: hidden values are shown to nobody, formatting in values is escaped."""
+    shown_values = escaping.hidden(personalisation, template.redacted)
+    is_formatted = template.type != "sms" and template.escapes_values
+    values = escaping.escaped(personalisation, besides=besides) if is_formatted else personalisation
+    shown, shown_subject = filled(template, shown_values)
+    if values == shown_values:
+        return Forms(shown, shown_subject, shown, shown_subject)
+    sent, _ = filled(template, values)
+    _, sent_subject = filled(template, personalisation)  # a subject has no formatting
+    return Forms(shown, shown_subject, sent, sent_subject)
 
 
 def filled(template: Template, personalisation: dict[str, Any]) -> tuple[str, str | None]:

@@ -9,9 +9,9 @@ from servicekit import access
 from servicekit.problems import Malformed, NotFound
 from services.notify.components import components
 from services.notify.domain import language
+from services.notify.domain.moments import moment
 from services.notify.rendering import email, markdown
 from services.notify.routes.blueprint import own
-from services.notify.routes.reading import moment
 from services.notify.storage import contents, inbox
 from services.notify.storage.inbox import Arrived
 
@@ -59,7 +59,7 @@ def _private(message: Arrived) -> dict[str, Any]:
 
 def _shown(message: Arrived) -> dict[str, Any]:
     private = _private(message)
-    body = private.get("prefix", "") + private["body"]
+    body = private.get("prefix", "") + (private.get("sent_body") or private["body"])
     spoken = language.of(body)
     is_letter = message.channel == "letter"
     return {
@@ -67,7 +67,7 @@ def _shown(message: Arrived) -> dict[str, Any]:
         "channel": message.channel,
         "to": private["recipient"] or "\n".join(private.get("lines", ())),
         "from": private["from"],
-        "subject": private["subject"],
+        "subject": private.get("sent_subject") or private["subject"],
         "body": body if message.channel == "sms" else markdown.unescaped(body),
         "parts": _parts(message.channel, body),
         "sent_at": moment(message.delivered_at),

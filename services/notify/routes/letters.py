@@ -22,7 +22,7 @@ from services.notify.errors import (
 )
 from services.notify.routes.blueprint import v2
 from services.notify.routes.composed import Composed
-from services.notify.routes.composing import filled, refuse_files, suitable
+from services.notify.routes.composing import both_forms, refuse_files, suitable
 from services.notify.storage import contents, templates
 from services.notify.storage import notifications as stored
 
@@ -31,7 +31,7 @@ def compose_letter(session: Session, sender: Caller, body: dict[str, Any], new_i
     """Compose a letter from a template."""
     service, personalisation = sender.service, body["personalisation"]
     template = suitable(session, sender, body, "letter")
-    text, subject = filled(template, personalisation)
+    forms = both_forms(template, personalisation)
     refuse_files(personalisation)
     try:
         place = addresses.parse(
@@ -43,7 +43,7 @@ def compose_letter(session: Session, sender: Caller, body: dict[str, Any], new_i
         raise ValidationError(str(fault)) from None
     values = rules.insensitive(personalisation)
     block = rules.fill(template.contact_block or "", values, rules.bullets) or None
-    check_printable(text, subject, block, *place.lines)
+    check_printable(forms.sent, forms.sent_subject, block, *place.lines)
     return Composed(
         id=new_id,
         channel="letter",
@@ -53,8 +53,10 @@ def compose_letter(session: Session, sender: Caller, body: dict[str, Any], new_i
         recipient=None,
         address=place.key,
         sender=service.name["en"],
-        subject=subject,
-        body=text,
+        subject=forms.shown_subject,
+        body=forms.shown,
+        sent_body=forms.other_body,
+        sent_subject=forms.other_subject,
         postage=place.postage_abroad or template.postage or "second",
         contact_block=block,
         lines=place.lines,

@@ -2,14 +2,17 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 from uuid import uuid4
 
 from flask import Response, jsonify, request
 from sqlalchemy.orm import Session
 
+from services.notify import schemas
 from services.notify.access import Caller
 from services.notify.components import components
+from services.notify.domain.moments import moment
 from services.notify.errors import (
     BadRequestError,
     ConflictError,
@@ -30,6 +33,13 @@ def check_permission(sender: Caller, channel: str) -> None:
     """Refuse a channel that the service may not use."""
     if channel not in sender.service.permissions:
         raise BadRequestError(f"Service is not allowed to send {_PLURALS[channel]}")
+    until = sender.service.email_paused_until
+    if channel == "email" and until is not None and until > components().clock.now():
+        raise BadRequestError(
+            f"Emails of this service are paused until {moment(until)}: too many addresses do not "
+            "exist. Look at GET /v2/suppressions and correct your list.",
+            status=403,
+        )
 
 
 def accept(
@@ -38,22 +48,22 @@ def accept(
     """Compose a message, store it with its job and its answer in one transaction, answer 201."""
     parts = components()
     now = parts.clock.now()
-    retry = _retry_key(sender, channel)
+    retry = retry_key(sender, channel)
     body_index = parts.vault.index("body", json.dumps(body, sort_keys=True))
     with parts.database.snapshot() as session:
-        if retry and (earlier := stored.remembered(session, sender.service.id, retry, now)):
-            return _answer_again(sender, retry, earlier, body_index)
+        if retry and (again := earlier_answer(session, sender, retry, body_index)):
+            return again
         composed = compose(session, sender, body, str(uuid4()))
+    if body.get("scheduled_for"):
+        when = schemas.moment_ahead(body["scheduled_for"], now)
+        composed = replace(composed, scheduled_for=when)
     answer = composed.answer(sender, parts.settings.public_url)
     if composed.is_smoke_test:
         return jsonify(answer), 201  # checked like any other, stored and sent like none
     row = composed.row(sender, sender.vault)
     with parts.database.transaction() as session:
-        if retry:
-            kept = Remembered(body_index, sender.vault.seal(_place(sender, retry), answer))
-            earlier = stored.remember(session, sender.service.id, retry, kept, now)
-            if earlier is not None:
-                return _answer_again(sender, retry, earlier, body_index)
+        if retry and (again := answer_once(session, sender, retry, body_index, answer)):
+            return again
         _store(session, sender, composed, row)
     return jsonify(answer), 201
 
@@ -78,13 +88,32 @@ def _store(session: Session, sender: Caller, composed: Composed, row: dict[str, 
             raise TooManyRequestsError(kind, limit, seconds_left(now))
 
 
-def _retry_key(sender: Caller, channel: str) -> str | None:
+def retry_key(sender: Caller, channel: str) -> str | None:
     key = request.headers.get("Idempotency-Key")
     if key is None:
         return None
     if not 1 <= len(key) <= 255:
         raise ValidationError("Idempotency-Key must have 1 to 255 characters")
     return components().vault.index("retry", f"{sender.key_type}:{channel}:{key}")
+
+
+def earlier_answer(
+    session: Session, sender: Caller, retry: str, body_index: str
+) -> tuple[Response, int] | None:
+    """Return the answer that was given under this key, or None. Raises ConflictError."""
+    now = components().clock.now()
+    earlier = stored.remembered(session, sender.service.id, retry, now)
+    return _answer_again(sender, retry, earlier, body_index) if earlier else None
+
+
+def answer_once(
+    session: Session, sender: Caller, retry: str, body_index: str, answer: Any
+) -> tuple[Response, int] | None:
+    """Keep an answer under its key; return the one that another call kept first, or None."""
+    kept = Remembered(body_index, sender.lasting_vault.seal(_place(sender, retry), answer))
+    now = components().clock.now()
+    earlier = stored.remember(session, sender.service.id, retry, kept, now)
+    return _answer_again(sender, retry, earlier, body_index) if earlier else None
 
 
 def _place(sender: Caller, retry: str) -> str:
@@ -99,4 +128,4 @@ def _answer_again(
             "This Idempotency-Key was used for another message within the last 24 hours. "
             "Nothing was sent. Use a new key for a new message."
         )
-    return jsonify(sender.vault.open(_place(sender, retry), earlier.sealed_answer)), 201
+    return jsonify(sender.lasting_vault.open(_place(sender, retry), earlier.sealed_answer)), 201

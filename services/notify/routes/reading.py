@@ -9,8 +9,9 @@ from flask import Response, jsonify, request
 from services.notify import schemas
 from services.notify.access import Caller, caller, notify_key
 from services.notify.components import components
-from services.notify.domain import costs, statuses
+from services.notify.domain import costs, reasons, statuses
 from services.notify.domain.countries import COUNTRIES
+from services.notify.domain.moments import moment
 from services.notify.errors import NoResultFound
 from services.notify.routes.blueprint import v2
 from services.notify.storage import notifications as stored
@@ -49,6 +50,7 @@ def list_notifications() -> Response:
             statuses=statuses.meant_by(query.get("status", [])),
             reference_index=parts.vault.index("reference", reference) if reference else None,
             older_than=str(UUID(query["older_than"])) if "older_than" in query else None,
+            with_bulk="include_jobs" in query,
         )
     address = f"{parts.settings.public_url}/v2/notifications"
     links = {"current": f"{address}?{urlencode(query, doseq=True)}" if query else address}
@@ -85,9 +87,11 @@ def shown(row: Notification, sender: Caller) -> dict[str, Any]:
         "created_by_name": None,
         "sent_at": moment(row.sent_at),
         "completed_at": moment(row.updated_at) if row.status in statuses.COMPLETED else None,
-        "scheduled_for": None,
+        "scheduled_for": moment(row.scheduled_for),
         "postage": row.postage,
         "one_click_unsubscribe_url": private["unsubscribe"],
+        "status_description": reasons.sentence(row.status_reason),
+        "provider_response": row.provider_response,
         **_costs(row, sender),
     }
     if is_letter:
@@ -113,8 +117,3 @@ def _costs(row: Notification, sender: Caller) -> dict[str, Any]:
         "cost_in_pounds": total if is_ready else None,
         "is_cost_data_ready": is_ready,
     }
-
-
-def moment(value: Any) -> str | None:
-    """Write a moment as the API does, with microseconds."""
-    return value.strftime("%Y-%m-%dT%H:%M:%S.%fZ") if value else None

@@ -12,9 +12,9 @@ from servicekit import schema
 from services.notify import simulated, suppressing
 from services.notify.components import components
 from services.notify.domain import reasons
+from services.notify.domain.moments import moment
 from services.notify.routes.blueprint import own
 from services.notify.routes.provider_key import provider_key
-from services.notify.routes.reading import moment
 from services.notify.storage import callbacks, contents, inbox, numbers, settling, suppressions
 from services.notify.storage.settling import Change
 from services.notify.storage.tables import Notification, Service

@@ -8,8 +8,8 @@ from flask import Response, jsonify, request
 from services.notify import schemas
 from services.notify.access import Caller, caller, notify_key
 from services.notify.components import components
+from services.notify.domain.moments import moment
 from services.notify.routes.blueprint import v2
-from services.notify.routes.reading import moment
 from services.notify.storage import contents
 from services.notify.storage.tables import ReceivedText
 

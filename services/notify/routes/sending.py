@@ -3,7 +3,7 @@
 from flask import Response, request
 
 from services.notify import schemas
-from services.notify.access import caller, notify_key
+from services.notify.access import caller, notify_key_for
 from services.notify.components import components
 from services.notify.domain.countries import COUNTRIES
 from services.notify.errors import BadRequestError
@@ -17,7 +17,7 @@ MAX_LETTER_BYTES = 10 * 1024 * 1024  # as the gateway takes for this address
 
 
 @v2.post("/v2/notifications/sms")
-@notify_key
+@notify_key_for("send")
 def send_sms() -> tuple[Response, int]:
     """Accept a text message."""
     sender, now = caller(), components().clock.now()
@@ -29,7 +29,7 @@ def send_sms() -> tuple[Response, int]:
 
 
 @v2.post("/v2/notifications/email")
-@notify_key
+@notify_key_for("send")
 def send_email() -> tuple[Response, int]:
     """Accept an email."""
     sender, now = caller(), components().clock.now()
@@ -40,7 +40,7 @@ def send_email() -> tuple[Response, int]:
 
 
 @v2.post("/v2/notifications/letter")
-@notify_key
+@notify_key_for("send")
 def send_letter() -> tuple[Response, int]:
     """Accept a letter: made from a template, or a finished PDF (precompiled)."""
     sender = caller()

@@ -9,11 +9,11 @@ from services.notify import schemas
 from services.notify.access import caller, notify_key
 from services.notify.components import components
 from services.notify.domain import template as rules
+from services.notify.domain.moments import moment
 from services.notify.errors import NoResultFound
 from services.notify.rendering import email
 from services.notify.routes.blueprint import v2
-from services.notify.routes.composing import filled
-from services.notify.routes.reading import moment
+from services.notify.routes.composing import both_forms
 from services.notify.storage import templates
 from services.notify.storage.tables import Template
 
@@ -24,14 +24,14 @@ _MAX_VERSION = 2**31 - 1  # beyond it no version exists, and no database could l
 @notify_key
 def get_template(template_id: str) -> Response:
     """Return the present version of a template."""
-    return jsonify(_shown(*_find(template_id)))
+    return jsonify(written(*_find(template_id)))
 
 
 @v2.get("/v2/template/<template_id>/version/<int:version>")
 @notify_key
 def get_template_version(template_id: str, version: int) -> Response:
     """Return one version of a template."""
-    return jsonify(_shown(*_find(template_id, min(version, _MAX_VERSION))))
+    return jsonify(written(*_find(template_id, min(version, _MAX_VERSION))))
 
 
 @v2.get("/v2/templates")
@@ -42,7 +42,7 @@ def list_templates() -> Response:
     with components().database.snapshot() as session:
         found = templates.newest(session, caller().service.id, query.get("type"))
         made = templates.first_made(session, [template.id for template in found])
-    return jsonify(templates=[_shown(template, made[template.id]) for template in found])
+    return jsonify(templates=[written(template, made[template.id]) for template in found])
 
 
 @v2.post("/v2/template/<template_id>/preview")
@@ -53,14 +53,15 @@ def preview_template(template_id: str) -> Response:
     body = schemas.check(schemas.body(), schemas.PREVIEW)
     template, _ = _find(wanted)
     sender = caller().service.name["en"]
-    text, subject = filled(template, body.get("personalisation") or {})
+    forms = both_forms(template, body.get("personalisation") or {})
+    subject = forms.sent_subject
     return jsonify(
         id=template.id,
         type=template.type,
         version=template.version,
-        body=text,
-        html=email.document(text, subject, sender) if template.type == "email" else None,
-        subject=subject,
+        body=forms.shown,
+        html=email.document(forms.sent, subject, sender) if template.type == "email" else None,
+        subject=forms.shown_subject,
         postage=template.postage,
     )
 
@@ -75,7 +76,8 @@ def _find(template_id: str, version: int | None = None) -> tuple[Template, datet
         return template, templates.first_made(session, [wanted])[wanted]
 
 
-def _shown(template: Template, first_made: datetime) -> dict[str, Any]:
+def written(template: Template, first_made: datetime) -> dict[str, Any]:
+    """Write a template as the API shows it."""
     names = rules.placeholders(template.subject, template.body, template.contact_block)
     return {
         "id": template.id,

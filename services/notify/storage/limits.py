@@ -52,13 +52,20 @@ def sent_on(session: Session, service_id: str, now: datetime, kind: str) -> int:
 
 def count_one(session: Session, service_id: str, now: datetime, kind: str, limit: int) -> bool:
     """Count one message, unless the day's limit is reached; return whether it was counted."""
+    return count(session, service_id, now, kind, limit, 1)
+
+
+def count(
+    session: Session, service_id: str, now: datetime, kind: str, limit: int, many: int
+) -> bool:
+    """Count several messages, unless they pass the day's limit; return whether they were."""
     key = {"service_id": service_id, "day": _day(now), "kind": kind}
     insert_if_absent(session, DailyCount, **key, count=0)
     counted = session.execute(
         update(DailyCount)
         .filter_by(**key)
-        .where(DailyCount.count < limit)
-        .values(count=DailyCount.count + 1)
+        .where(DailyCount.count + many <= limit)
+        .values(count=DailyCount.count + many)
         .returning(literal(1)),
         execution_options={"synchronize_session": False},
     )

@@ -1,13 +1,15 @@
 """Accepted notifications, with the job and the remembered answer that commit with them."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import delete, insert, literal, select, tuple_
+from sqlalchemy import ColumnElement, delete, insert, literal, select, tuple_, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
+from services.notify.domain import lanes
 from services.notify.storage.tables import Idempotency, Job, Notification
 
 ANSWERS_ARE_KEPT_FOR = timedelta(hours=24)
@@ -71,13 +73,63 @@ def insert_if_absent(session: Session, table: type[Any], **values: Any) -> bool:
 
 
 def add(session: Session, now: datetime, **values: Any) -> None:
-    """Store a notification and the job that delivers it."""
-    session.execute(insert(Notification).values({"status": "created", "created_at": now} | values))
-    session.execute(
-        insert(Job).values(
-            kind="deliver", notification_id=values["id"], due_at=now, attempts=0, created_at=now
-        )
+    """Store a notification and the job that delivers it, now or when it is scheduled for."""
+    add_all(session, now, [values], lanes.MESSAGE)
+
+
+def add_all(session: Session, now: datetime, rows: Sequence[Mapping[str, Any]], lane: int) -> None:
+    """Store notifications of one kind, and the jobs of those that are still to be delivered."""
+    new = {"status": "created", "created_at": now}
+    session.execute(insert(Notification), [{**new, **row} for row in rows])
+    waiting = [
+        {
+            "kind": "deliver",
+            "lane": lane,
+            "notification_id": row["id"],
+            "due_at": row.get("scheduled_for") or now,
+            "attempts": 0,
+            "created_at": now,
+        }
+        for row in rows
+        if row.get("status") != "delivered"
+    ]
+    if waiting:
+        session.execute(insert(Job), waiting)
+
+
+def cancel(session: Session, service_id: str, notification_id: str, now: datetime) -> bool:
+    """Take the job of a scheduled message that no worker has; return whether there was one."""
+    return bool(_cancel(session, now, Notification.id == notification_id, service_id))
+
+
+def cancel_bulk(session: Session, service_id: str, bulk_id: str, now: datetime) -> list[str]:
+    """Take the jobs of a bulk's scheduled messages that no worker has; return whose they were."""
+    return _cancel(session, now, Notification.bulk_id == bulk_id, service_id)
+
+
+def _cancel(
+    session: Session, now: datetime, which: ColumnElement[bool], service_id: str
+) -> list[str]:
+    waiting = select(Notification.id).where(
+        which,
+        Notification.service_id == service_id,
+        Notification.status == "created",
+        Notification.scheduled_for > now,
     )
+    ended = session.execute(
+        update(Job)
+        .where(
+            Job.notification_id.in_(waiting),
+            Job.kind == "deliver",
+            Job.lease_token.is_(None),
+            Job.done_at.is_(None),
+            Job.due_at > now,
+        )
+        .values(done_at=now)
+        .returning(Job.notification_id),
+        execution_options={"synchronize_session": False},
+    )
+    return [str(id_) for id_ in ended.scalars()]
 
 
 def find(session: Session, service_id: str, notification_id: str) -> Notification | None:
@@ -98,11 +150,14 @@ def page(
     statuses: list[str],
     reference_index: str | None,
     older_than: str | None,
+    with_bulk: bool = False,
 ) -> list[Notification]:
     """Return the newest notifications made with keys of this type; empty filters let all pass."""
     query = select(Notification).where(
         Notification.service_id == service_id, Notification.key_type == key_type
     )
+    if not with_bulk:
+        query = query.where(Notification.bulk_id.is_(None))
     if channels:
         query = query.where(Notification.channel.in_(channels))
     if statuses:

@@ -2,8 +2,9 @@
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
-from sqlalchemy import or_, select
+from sqlalchemy import insert, or_, select, update
 from sqlalchemy.orm import Session
 
 from services.notify.storage.tables import ApiKey, Guest, ReplyTo, Service, SmsSender
@@ -38,9 +39,49 @@ def keys(session: Session, service_id: str, now: datetime) -> list[ApiKey]:
                     ApiKey.revoked_at.is_(None),
                     ApiKey.revoked_at > now - REVOKED_KEYS_ARE_NAMED_FOR,
                 ),
+                or_(
+                    ApiKey.expires_at.is_(None),
+                    ApiKey.expires_at > now - REVOKED_KEYS_ARE_NAMED_FOR,
+                ),
             )
             .order_by(ApiKey.created_at, ApiKey.id)
         )
+    )
+
+
+def note_use(session: Session, key_id: str, now: datetime) -> None:
+    """Write down that a key was used."""
+    session.execute(
+        update(ApiKey).where(ApiKey.id == key_id).values(last_used_at=now),
+        execution_options={"synchronize_session": False},
+    )
+
+
+def key(session: Session, service_id: str, key_id: str) -> ApiKey | None:
+    """Return one of a service's keys, or None."""
+    return session.scalar(
+        select(ApiKey).where(ApiKey.id == key_id, ApiKey.service_id == service_id)
+    )
+
+
+def add_key(session: Session, **values: Any) -> None:
+    """Store a new key."""
+    session.execute(insert(ApiKey).values(**values))
+
+
+def change_key(session: Session, key_id: str, **values: Any) -> None:
+    """Change a key's life, scopes or networks."""
+    session.execute(
+        update(ApiKey).where(ApiKey.id == key_id).values(**values),
+        execution_options={"synchronize_session": False},
+    )
+
+
+def change(session: Session, service_id: str, **values: Any) -> None:
+    """Change what a service is set to."""
+    session.execute(
+        update(Service).where(Service.id == service_id).values(**values),
+        execution_options={"synchronize_session": False},
     )
 
 

@@ -1,9 +1,10 @@
 """Templates and their versions; a message keeps the version that it was made with."""
 
 from datetime import datetime
+from typing import Any
 from uuid import NAMESPACE_URL, UUID, uuid5
 
-from sqlalchemy import and_, func, select
+from sqlalchemy import and_, func, insert, select
 from sqlalchemy.orm import Session
 
 from services.notify.storage.notifications import insert_if_absent
@@ -20,6 +21,18 @@ def find(
     if version is not None:
         query = query.where(Template.version == version)
     return session.scalar(query.order_by(Template.version.desc()).limit(1))
+
+
+def lock(session: Session, service_id: str, template_id: str) -> Template | None:
+    """Return the present version, and let nobody else make the next one meanwhile."""
+    query = select(Template).where(Template.id == template_id, Template.service_id == service_id)
+    newest_first = query.order_by(Template.version.desc()).limit(1)
+    return session.scalar(newest_first.with_for_update())
+
+
+def add(session: Session, **values: Any) -> None:
+    """Store a version of a template."""
+    session.execute(insert(Template).values(**values))
 
 
 def first_made(session: Session, ids: list[str]) -> dict[str, datetime]:
