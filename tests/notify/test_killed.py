@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 import requests
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 
 from servicekit import migrate
 from servicekit.clock import SystemClock
@@ -28,12 +28,14 @@ from services.notify.storage.tables import (
     WorkerBeat,
 )
 from tests.conftest import GATEWAY_KEY
-from tests.notify.conftest import SMS, Api, settings, signed
+from tests.notify import simulating
+from tests.notify.conftest import SMS, Api, prepare, settings, signed
+from tests.support import postgres
 from tests.support.clock import FakeClock
 
 pytestmark = pytest.mark.process
 ROOT = Path(__file__).parents[2]
-KILLS = 3
+KILLS = 25 if os.environ.get("ATOLL_SOAK") else 3
 
 
 def environ(made: Settings) -> dict[str, str]:
@@ -110,6 +112,67 @@ def test_a_worker_killed_between_claim_and_settlement_loses_and_doubles_nothing(
     assert count(store, DeliveryAttempt) == KILLS + 1
     with store.snapshot() as session:
         assert session.scalars(select(Job.attempts)).all() == [KILLS + 1]
+
+
+@pytest.mark.parametrize("point", ["after-claim", "before-call", "after-call", "before-settling"])
+def test_a_text_survives_a_worker_killed_at_any_point_and_is_taken_once(
+    live: Api, store: Database, tmp_path: Path, point: str
+) -> None:
+    with simulating.running() as simulator:
+        made = settings(store, simulator_url=simulator.url)
+        more = {"NOTIFY_SIMULATOR_URL": simulator.url, "NOTIFY_LEASE_S": "10"}
+        texts = []
+        for number in range(KILLS):
+            texts.append(live.sms().json["id"])
+            marker = tmp_path / f"reached-{number}"
+            arguments = ("-m", "tests.notify.dying", "texting", point, str(marker))
+            with running(made, *arguments, **more) as process:
+                until(marker.exists)
+                process.send_signal(signal.SIGKILL)
+            _let_leases_end(store)
+        with running(made, "-m", "services.notify.worker", **more) as process:
+            until(lambda: all(live.status(each) == "sending" for each in texts))
+            until(lambda: _open_deliveries(store) == 0)
+            process.terminate()
+            assert process.wait(10) == 0
+        # none lost; none twice either, since a provider that may have it is asked first
+        assert sum(simulator.taken().values()) == KILLS
+        repeated = sum(each.repeated for each in simulator.simulator.providers.values())
+        assert repeated == 0
+
+
+def _let_leases_end(store: Database) -> None:
+    with store.transaction() as session:
+        session.execute(update(Job).values(due_at=SystemClock().now()))
+
+
+def _open_deliveries(store: Database) -> int:
+    waiting = select(func.count()).select_from(Job).where(Job.kind == "deliver")
+    with store.snapshot() as session:
+        return session.scalar(waiting.where(Job.done_at.is_(None))) or 0
+
+
+@pytest.mark.postgres
+def test_several_workers_on_postgresql_send_nothing_twice(postgres_server: str) -> None:
+    with postgres.empty_database(postgres_server) as url, simulating.running() as simulator:
+        database = Database(url)
+        made = prepare(database)
+        app = create_app(made, database=database)
+        api = Api(app.test_client(), Now())
+        rows = [["phone number", "licence", "vessel"], *[["7000101", n, "X"] for n in range(300)]]
+        body = {"name": "many", "template_id": SMS["template_id"], "rows": rows}
+        assert api.call("POST", "/v2/notifications/bulk", body).status_code == 201
+        more = {"NOTIFY_SIMULATOR_URL": simulator.url, "NOTIFY_LEASE_S": "10", "NOTIFY_BATCH": "10"}
+        with contextlib.ExitStack() as stack:
+            for _ in range(3):
+                stack.enter_context(running(made, "-m", "services.notify.worker", **more))
+            until(lambda: _open_deliveries(database) == 0)
+        assert sum(simulator.taken().values()) == 300
+        assert sum(each.repeated for each in simulator.simulator.providers.values()) == 0
+        with database.snapshot() as session:
+            attempts = session.scalar(select(func.count()).select_from(DeliveryAttempt))
+        assert attempts == 300
+        database.dispose()
 
 
 def test_an_api_killed_after_its_commit_does_not_double_a_retried_message(store: Database) -> None:
