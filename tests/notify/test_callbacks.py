@@ -7,6 +7,7 @@ import json
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import Any
 
@@ -165,18 +166,12 @@ def test_giving_up_cancelling_and_waiting_in_vain_are_told(telling: Telling) -> 
     telling.api.sms()
     telling.deliver(Outcome("sending", awaits_receipt=True, reason="accepted"))
     telling.clock.advance(hours=73)
-    when = (telling.clock.now() + _hours(2)).isoformat()
+    when = (telling.clock.now() + timedelta(hours=2)).isoformat()
     planned = telling.api.sms({"scheduled_for": when}).json["id"]
     assert telling.api.call("DELETE", f"/v2/notifications/{planned}").status_code == 200
     telling.run()
     statuses = sorted(body["status"] for body in telling.receiver.bodies())
     assert statuses == ["cancelled", "technical-failure", "temporary-failure"]
-
-
-def _hours(count: float) -> Any:
-    from datetime import timedelta
-
-    return timedelta(hours=count)
 
 
 def test_a_simulated_message_is_told_too(telling: Telling) -> None:
