@@ -5,6 +5,7 @@ import logging
 import re
 import time
 from collections.abc import Callable, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote_to_bytes
@@ -208,12 +209,17 @@ def _install_health(
 
     contract = folder / "openapi.yaml"
 
+    @cache  # the parser is slow
+    def document() -> bytes:
+        found = yaml.safe_load(contract.read_text(encoding="utf-8"))
+        found["servers"] = [{"url": app.config["ATOLL_SETTINGS"].public_url}]
+        written: bytes = jsonify(found).data
+        return written
+
     @app.get(f"/{name}/openapi.json")
     @access.public
     def openapi() -> Response:
-        document = yaml.safe_load(contract.read_text(encoding="utf-8"))
-        document["servers"] = [{"url": app.config["ATOLL_SETTINGS"].public_url}]
-        return jsonify(document)
+        return Response(document(), mimetype="application/json")
 
     if reset is not None:
 
