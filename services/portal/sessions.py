@@ -18,7 +18,9 @@ from services.portal.id_token import IdTokens, SignInFailed
 from services.portal.identity_client import Grant, IdentityClient
 from services.portal.vault import Vault
 
-SCOPES = "openid profile identity.contact identity.apps notify.inbox exchanges.own"
+SCOPES = (
+    "openid profile identity.contact identity.apps notify.inbox exchanges.own registers.personal"
+)
 SIGN_IN_S = 600
 SESSION_S = 8 * 3600
 _RENEWAL_S = 15  # longer than a call's time limits, so that a renewal is never cut short by another

@@ -12,6 +12,7 @@ import jwt
 import requests
 from requests.adapters import BaseAdapter
 
+from tests.portal import registers
 from tests.support.issuer import FakeIssuer
 
 AISHATH = "pairwise-aishath"
@@ -129,7 +130,7 @@ class FakePlatform(BaseAdapter):
         self.refresh_token = "refresh-0"
         self.refreshes = 0
         self.next_records: str | None = None
-        self.entry_numbers = [7]
+        self.answers = registers.answers()
 
     def session(self) -> requests.Session:
         session = requests.Session()
@@ -192,6 +193,8 @@ class FakePlatform(BaseAdapter):
                     "custodian": "Demonstration office",
                     "source": "Census 2022",
                     "licence": "MIT, credited in source",
+                    "statistics": {"total-entries": 190},
+                    "governance": {"owner": "Demonstration office", "classification": "open"},
                 }
             case ["registers", "island", "records"]:
                 answer = _answer(request, 200, list(self.records.values()))
@@ -200,18 +203,8 @@ class FakePlatform(BaseAdapter):
                 return answer
             case ["registers", "island", "records", key] if key in self.records:
                 return 200, self.records[key]
-            case ["registers", "island", "records", key, "entries"] if key in self.records:
-                return 200, [
-                    {
-                        "entry-number": number,
-                        "entry-timestamp": "2026-03-01T00:00:00Z",
-                        "key": key,
-                        "blob-hash": "1220ab",
-                    }
-                    for number in self.entry_numbers
-                ]
-            case ["registers", "island", "blobs", "1220ab"]:
-                return 200, next(iter(self.records.values()))
+            case ["registers", *rest] if f"{request.method} {'/'.join(rest)}" in self.answers:
+                return 200, self.answers[f"{request.method} {'/'.join(rest)}"]
             case _:
                 return 404, {"detail": "Nothing is at this address."}
 
@@ -301,6 +294,19 @@ REGISTERS = [
         "records": 12,
         "entries": 12,
         "root-hash": "1220fe",
+        "updated": "2026-03-01T00:00:00Z",
+    },
+    {
+        "id": "vessel-owner",
+        "title": {"en": "Owners", "dv": "ވެރިން"},
+        "description": {"en": "Who owns which boat", "dv": "ދޯނިތަކުގެ ވެރިން"},
+        "synthetic": True,
+        "source": "",
+        "custodian": "Fisheries Department",
+        "personal": True,
+        "records": 2,
+        "entries": 2,
+        "root-hash": "1220fd",
         "updated": "2026-03-01T00:00:00Z",
     },
 ]

@@ -7,6 +7,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
+from tests.portal import registers
 from tests.portal.conftest import Browser
 from tests.portal.platform import PERSONAL, REFUSED, FakePlatform, exchange
 
@@ -192,7 +193,9 @@ def test_a_record_links_to_the_record_that_it_names(browser: Browser) -> None:
 
 
 def test_each_entry_of_a_history_can_be_checked(browser: Browser, platform: FakePlatform) -> None:
-    platform.entry_numbers = [7, 30, 190]
+    names = ["Tulusdu", "Tulusdhoo", "Thulusdhoo"]
+    path = "GET island/records/K-Thulusdhoo/history"
+    platform.answers[path] = registers.life([7, 30, 190], names)
     text = browser.text("/portal/registers/island/records/K-Thulusdhoo")
     for number in (7, 30, 190):
         assert text.count(f'data-entry="{number}"') == text.count(f'id="check-{number}"') == 1

@@ -74,6 +74,11 @@ def test_every_text_that_a_page_asks_for_exists_and_every_text_is_used() -> None
         "app_done_",
         "token_",
         "hook_verdict_",
+        "correction_",
+        "own_done_",
+        "kind_",
+        "governance_",
+        "download_",
     )
     unused = {
         key

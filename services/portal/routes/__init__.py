@@ -17,7 +17,10 @@ from services.portal.routes import (
     hooks,
     inspector,
     journeys,
+    own_records,
     people,
+    records,
+    register_tools,
     registers,
     reuse,
     start,
@@ -34,7 +37,8 @@ from services.portal.telling import (
 )
 
 _PARTS = (
-    *(start, registers, happened, journeys, people, reuse, status),
+    *(start, registers, register_tools, records, own_records),
+    *(happened, journeys, people, reuse, status),
     *(apis, apps, inspector, calls, hooks, guides),
 )
 

@@ -1,84 +1,158 @@
-"""The registers: the list, one register with its records, one record with its history."""
+"""The registers: the list to search in, and one register as a table with its facets."""
 
-from collections.abc import Mapping
-from typing import Any
+import re
+from collections.abc import Sequence
+from urllib.parse import urlencode
 
 from flask import Blueprint, render_template, request
 
 from servicekit import access
+from servicekit.pages import language
 from servicekit.problems import NotFound
+from services.portal import registers_tools as tools
 from services.portal.components import components
-from services.portal.panels import panel
-from services.portal.registers_client import Field
+from services.portal.domain.catalogue import KINDS, Wish, chosen, custodians
+from services.portal.panels import Panel, panel
+from services.portal.registers_client import Context, Page, Register
 
 pages = Blueprint("registers", __name__)
-_COLUMNS = 9
-_MAX_CURSOR = 200
+COLUMNS, FILTERS, VALUES = 9, 8, 8
+MAX_CURSOR, MAX_QUERY, ROWS = 200, 200, 100
+# addresses under the register's own, and the words for each
+FILES = (
+    ("records.csv?limit=5000", "download_csv"),
+    ("records.json?limit=5000", "download_json"),
+    ("download-rsf", "download_rsf"),
+    ("download-register", "download_zip"),
+)
+PERSONAL_FILES = (("entries.csv?limit=5000", "download_log"),)
+_DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
+_SIZE = re.compile(r"0|[1-9][0-9]{0,17}")
+Pairs = list[tuple[str, str]]
 
 
 @pages.get("/portal/registers")
 @access.public
 def list_registers() -> str:
-    """List the registers with their sizes."""
-    return render_template("registers.html", registers=panel(components().registers.registers))
+    """List the registers with their sizes, those that fit what is looked for."""
+    wish = Wish(
+        request.args.get("q", "").strip()[:MAX_QUERY],
+        request.args.get("keeper", ""),
+        kind if (kind := request.args.get("kind", "")) in KINDS else "",
+    )
+    found = panel(components().registers.registers)
+    return render_template(
+        "registers.html",
+        registers=found,
+        shown=chosen(found.value or [], wish),
+        wish=wish,
+        keepers=custodians(found.value or []),
+        kinds=KINDS,
+    )
 
 
 @pages.get("/portal/registers/<register>")
 @access.public
 def show_register(register: str) -> str:
-    """Show a register's records, a page at a time."""
+    """Show a register's records, a page at a time: all, those that a search finds, or as it was."""
     client = components().registers
-    cursor = {
-        name.removeprefix("page-"): value
-        for name, value in request.args.items()
-        if name.startswith("page-") and len(value) <= _MAX_CURSOR
-    }
     context = panel(lambda: client.context(register))
-    records = panel(lambda: client.records(register, cursor))
-    if "missing" in (context.trouble, records.trouble):
-        raise NotFound("There is no such register. The list is at /portal/registers.")
-    about = panel(client.registers).value or []
+    if context.trouble == "missing":
+        raise no_register()
+    query = request.args.get("q", "").strip()[:MAX_QUERY]
+    filters = [one for one in request.args.getlist("f") if ":" in one][:FILTERS]
+    asked: Pairs = ([("q", query)] if query else []) + [("filter", one) for one in filters]
+    when = as_it_was()
+    records = _records(register, asked, when)
+    if records.trouble == "missing":
+        raise no_register()
+    about = about_register(register)
+    is_personal = about is not None and about.personal
+    facets = None
+    if not when and not is_personal:
+        facets = panel(lambda: tools.facets(client, register, [*asked, ("limit", str(VALUES))]))
     return render_template(
         "register.html",
         register=register,
-        about=next((one for one in about if one.id == register), None),
-        columns=context.value.fields[:_COLUMNS] if context.value else [],
+        about=about,
+        columns=context.value.fields[:COLUMNS] if context.value else [],
+        names={field.id: field for field in context.value.fields} if context.value else {},
         context=context,
         records=records,
-        further={f"page-{name}": value for name, value in records.value.next.items()}
-        if records.value and records.value.next
-        else None,
-        is_first=not cursor,
+        facets=facets.value if facets else None,
+        query=query,
+        filters=[tuple(one.partition(":")[::2]) for one in filters],
+        when=when,
+        has_map=has_map(context.value),
+        downloads=PERSONAL_FILES if is_personal else FILES,
+        further=_further(register, records.value),
+        is_first=not _cursor(),
+        here=_here,
     )
 
 
-@pages.get("/portal/registers/<register>/records/<path:key>")
-@access.public
-def show_record(register: str, key: str) -> str:
-    """Show a record and what it said before."""
-    client = components().registers
-    record = panel(lambda: client.record(register, key))
-    if record.trouble == "missing":
-        raise NotFound("There is no such record in this register.")
-    return render_template(
-        "record.html",
-        register=register,
-        key=key,
-        about=next(
-            (one for one in panel(client.registers).value or [] if one.id == register), None
-        ),
-        record=record,
-        fields=_fields(register, record.value or {}),
-        history=panel(lambda: client.history(register, key)),
-        public_url=components().settings.public_url,
-    )
+def about_register(register: str) -> Register | None:
+    """Return a register's line of the list; nothing when the list cannot be read."""
+    found = panel(components().registers.registers).value or []
+    return next((one for one in found if one.id == register), None)
 
 
-def _fields(register: str, record: Mapping[str, Any]) -> dict[str, Field]:
-    """Return the columns in their order, then what the record has beyond them."""
-    context = panel(lambda: components().registers.context(register)).value
-    fields = {field.id: field for field in (context.fields if context else [])}
-    for name in record:
-        if name != "_id":
-            fields.setdefault(name, Field(name, {"en": name}, "string", many=False))
-    return fields
+def as_it_was() -> dict[str, str]:
+    """Return the moment (``at``, a day) or size of the log that the page is about; empty: now."""
+    day, size = request.args.get("at", ""), request.args.get("size", "")
+    if _SIZE.fullmatch(size):
+        return {"log-size": size}
+    return {"at": day} if _DAY.fullmatch(day) else {}
+
+
+def has_map(context: Context | None) -> bool:
+    """Tell whether a register's records have a place: coordinates, or an island."""
+    fields = context.fields if context else []
+    return any(field.format == "point" or field.register == "island" for field in fields)
+
+
+def no_register() -> NotFound:
+    """Return the answer for a register that is not there."""
+    return NotFound("There is no such register. The list is at /portal/registers.")
+
+
+def _records(register: str, asked: Pairs, when: dict[str, str]) -> Panel[Page]:
+    client, cursor = components().registers, _cursor()
+    if asked and not when:
+        whole = [*asked, *({"limit": str(ROWS)} | cursor).items()]
+        return panel(lambda: tools.search(client, register, whole))
+    return panel(lambda: client.records(register, {**when, **cursor}))
+
+
+def _cursor() -> dict[str, str]:
+    """Return the query that the page before said leads on."""
+    return {
+        name.removeprefix("page-"): value
+        for name, value in request.args.items()
+        if name.startswith("page-") and len(value) <= MAX_CURSOR
+    }
+
+
+def _further(register: str, page: Page | None) -> str | None:
+    if page is None or page.next is None:
+        return None
+    known = {"q", "filter", "log-size", "at"}
+    return _here(register, more=[(f"page-{k}", v) for k, v in page.next.items() if k not in known])
+
+
+def _here(
+    register: str,
+    *,
+    without: tuple[str, str] | None = None,
+    more: Sequence[tuple[str, str]] = (),
+) -> str:
+    """Return the address of this page with one pair of its query less, or with more of them."""
+    kept = [
+        (name, value)
+        for name in ("q", "f", "at", "size")
+        for value in request.args.getlist(name)
+        if value and (name, value) != without
+    ]
+    query = [*kept, *more] + ([("lang", language())] if language() != "en" else [])
+    path = f"/portal/registers/{register}"
+    return f"{path}?{urlencode(query)}" if query else path
