@@ -14,7 +14,10 @@ from services.registers.domain import commitments
 from services.registers.domain.items import Field
 from services.registers.personal.problems import PersonalRegister
 
-_COLUMNS = ("title", "description", "custodian", "synthetic", "source", "licence", "phase")
+_COLUMNS = (
+    *("title", "description", "custodian", "synthetic"),
+    *("source", "licence", "phase", "governance"),
+)
 SEED = Path(__file__).parent / "seed"
 
 

@@ -9,6 +9,7 @@ from sqlalchemy import RowMapping
 from services.registers.domain import datatypes, declarations, forms, governance
 from services.registers.domain.declarations import Declared
 from services.registers.domain.items import Field
+from services.registers.personal.declared import personal_registers
 from services.registers.routes.answers import JSON
 from services.registers.storage import heads
 
@@ -63,7 +64,7 @@ def context(register: RowMapping, ended: tuple[int, str] | None = None) -> str:
             }
         },
     }
-    return json.dumps(document)
+    return json.dumps(document | _personal(register))
 
 
 def entries(rows: Sequence[Sequence[Any]], kind: str, *, single: bool = False) -> str:
@@ -120,6 +121,21 @@ def _summary(register: RowMapping) -> dict[str, Any]:
         "entries": register["size"],
         "root-hash": heads.root_hash(register),
         "updated": forms.timestamp(register["updated"]),
+        "personal": register["name"] in personal_registers(),
+    }
+
+
+def _personal(register: RowMapping) -> dict[str, Any]:
+    """Return what is kept of people beside the log, where a register is a personal one."""
+    declared = personal_registers().get(register["name"])
+    if declared is None:
+        return {}
+    return {
+        "personal": {
+            "schema": [_field(field) for field in declared.values],
+            "questions": sorted(declared.questions),
+            "categories": {"read": declared.read, "ask": declared.ask},
+        }
     }
 
 

@@ -120,7 +120,7 @@ def tile(register: str, address: str, version: str) -> Response:
 
 
 @blueprint.get("/verification")
-@scope("platform.operate")
+@scope("platform.operate", "registers.read")
 def verification(register: str) -> Response:
     """Rebuild the next entries after a number from what is stored; ``after`` goes on from there.
 
