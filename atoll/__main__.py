@@ -64,6 +64,7 @@ def parser() -> argparse.ArgumentParser:
     keys.add_argument("--reason", metavar="TEXT", help="why a key is withdrawn (kept with it)")
     keys.add_argument("--json", action="store_true")
     _client_parser(add("client", "register, list, approve or remove programs"))
+    _agreement_parser(add("agreement", "say which program may call which service, and how often"))
     log = add("log", "check that nothing in the exchange log was changed")
     log.add_argument("action", choices=("verify",))
     log.add_argument("--head", metavar="FILE", help="where the last head is kept (in the home)")
@@ -129,6 +130,33 @@ def _client_parser(client: argparse.ArgumentParser) -> None:
             parser.add_argument("--json", action="store_true", help=argparse.SUPPRESS)
 
 
+def _agreement_parser(agreement: argparse.ArgumentParser) -> None:
+    shared = argparse.ArgumentParser(add_help=False)
+    shared.add_argument("--home", metavar="DIR", default=argparse.SUPPRESS, help=argparse.SUPPRESS)
+    shared.add_argument("--json", action="store_true")
+    actions = agreement.add_subparsers(dest="action", metavar="ACTION", required=True)
+
+    def add(name: str, text: str) -> argparse.ArgumentParser:
+        return actions.add_parser(name, help=text, description=text, parents=[shared])
+
+    listed = add("list", "list agreements with the last call of each")
+    listed.add_argument("--client", metavar="PROGRAM")
+    listed.add_argument("--service", metavar="SERVICE")
+    listed.add_argument("--unused", action="store_true", help="those not used for long")
+    made = add("add", "let a program call a service")
+    made.add_argument("client", metavar="PROGRAM")
+    made.add_argument("service", metavar="SERVICE")
+    made.add_argument("--basis", metavar="TEXT", required=True, help="the law it rests on")
+    made.add_argument("--since", metavar="DAY", help="the first day (2026-12-31); today")
+    made.add_argument("--until", metavar="DAY", help="the last day; none")
+    ended = add("end", "end an agreement now")
+    ended.add_argument("agreement", metavar="AGREEMENT")
+    ended.add_argument("--reason", metavar="TEXT", required=True, help="kept with it")
+    plan = add("plan", "show plans, or put a program on one")
+    plan.add_argument("client", metavar="PROGRAM", nargs="?")
+    plan.add_argument("plan", nargs="?", choices=("trial", "standard", "platform"))
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Run one command and return its exit code."""
     options = parser().parse_args(arguments)
@@ -168,6 +196,8 @@ def _run(options: argparse.Namespace) -> int:
         return _keys(place, options)
     if options.command == "client":
         return _client(place, options)
+    if options.command == "agreement":
+        return _agreement(place, options)
     if options.command == "log":
         from atoll import log_command
 
@@ -242,6 +272,25 @@ def _client(place: home.Home, options: argparse.Namespace) -> int:
             return client_command.remove(place, options.what, options.reason, as_json=options.json)
         case decision:
             return client_command.decide(place, options.what, decision, options.by, options.reason)
+
+
+def _agreement(place: home.Home, options: argparse.Namespace) -> int:
+    from atoll import agreement_command as command
+
+    in_json = options.json
+    match options.action:
+        case "list":
+            who, what = options.client, options.service
+            return command.listed(place, who, what, unused=options.unused, as_json=in_json)
+        case "add":
+            days = (options.since, options.until)
+            return command.add(
+                place, options.client, options.service, options.basis, *days, as_json=in_json
+            )
+        case "end":
+            return command.end(place, options.agreement, options.reason, as_json=in_json)
+        case _:
+            return command.plan(place, options.client, options.plan, as_json=in_json)
 
 
 def _port(text: str) -> int:

@@ -35,6 +35,7 @@ CLIENTS: Mapping[str, Mapping[str, Any]] = {
             "exchanges.own",
             "registers.read",
             "exchanges.overview",
+            "platform.teach",
         ],
         "person_scopes": [
             *("openid", "profile", "identity.contact", "identity.apps"),

@@ -5,10 +5,10 @@ from typing import Any, cast
 
 from a2wsgi import WSGIMiddleware
 
-from gateway import operations, reuse, rules
+from gateway import agreements, operations, reuse, rules, teaching
 from gateway.consents import Feed
 from gateway.data_plane import DataPlane
-from gateway.exchanges import views
+from gateway.exchanges import views as log_views
 from gateway.exchanges.book import open_book
 from gateway.exchanges.stream import Stream
 from gateway.health import Health
@@ -52,10 +52,13 @@ def create_app(
     own = Own(log, health, upstreams, rulebook, settings)
     steering = operations.prepare(settings, file, upstreams, health, log.writer)
     flask = new_app("gateway", settings, folder=FOLDER, ready=lambda: ready(own), verifier=verifier)
-    flask.register_blueprint(blueprint(own))
-    flask.register_blueprint(operations.blueprint(steering))
-    flask.register_blueprint(views.blueprint(log))
-    flask.register_blueprint(reuse.blueprint(database, feed.name_of, clock))
+    office = agreements.Office(log, rulebook.directory, health, routes, settings.unused_days)
+    for views in (
+        blueprint(own), operations.blueprint(steering), log_views.blueprint(log),
+        reuse.blueprint(database, feed.name_of, clock), agreements.blueprint(office),
+        teaching.blueprint(rulebook.faults, upstreams),
+    ):  # fmt: skip
+        flask.register_blueprint(views)
     mounted = Stream(
         WSGIMiddleware(cast("Any", flask), workers=4), database, log.listing, verifier,
         viewers=settings.stream_viewers,

@@ -1,15 +1,15 @@
 """The instructor's levers at the door: one service stopped, slowed down or broken for all callers.
 
 Only in a demonstration (a start state on a loopback address). A lever is a row in the database, so
-that every worker follows it within a second; it lets go by itself after a quarter of an hour, and
-with every reset. The door's own calls (health, feeds, keys, reset) are never touched.
+that every worker follows it within a second; it lets go by itself after ten minutes, and with
+every reset. The door's own calls (health, feeds, keys, reset) are never touched.
 """
 
 import asyncio
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Literal
 
 from sqlalchemy.exc import SQLAlchemyError
@@ -23,8 +23,9 @@ logger = logging.getLogger(__name__)
 Kind = Literal["stop", "slow", "break"]
 KINDS: tuple[Kind, ...] = ("stop", "slow", "break")
 LOOK_EVERY_S = 1.0
-HOLDS_S = 900
+HOLDS_S = 600
 MAX_DELAY_MS = 10_000
+_LET_GO = "Let it go at /portal/teach, or wait: it lets go by itself after ten minutes."
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,15 +65,24 @@ class Faults:
         if fault.kind == "slow":
             await asyncio.sleep(fault.delay_ms / 1000)
         elif fault.kind == "stop":
-            raise Unavailable(
-                f"{service} is not running or cannot be reached. Try again shortly. "
-                "(An instructor's lever did this.)"
-            )
+            raise Unavailable(f"An instructor's lever stopped {service}. {_LET_GO}")
         else:
-            raise BadGateway(
-                f"{service} gave an answer that cannot be read. Try again shortly. "
-                "(An instructor's lever did this.)"
-            )
+            raise BadGateway(f"An instructor's lever spoils every answer of {service}. {_LET_GO}")
+
+    def pull(self, service: str, kind: str, delay_ms: int) -> Fault:
+        """Pull one lever, in place of another of the same service, for all workers."""
+        until = self._clock.now() + timedelta(seconds=HOLDS_S)
+        with self._database.transaction() as session:
+            until_ms = int(until.timestamp() * 1000)
+            storage.keep_fault(session, service, kind, delay_ms, until_ms)
+        self.read()
+        return self.pulled[service]
+
+    def undo(self, service: str | None = None) -> None:
+        """Let one lever go, or all."""
+        with self._database.transaction() as session:
+            storage.drop_faults(session, service)
+        self.read()
 
     def read(self) -> None:
         """Take up what the database says now, in any thread."""

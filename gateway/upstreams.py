@@ -125,8 +125,10 @@ class Upstreams:
         *,
         timeout_s: float = 3.0,
         instance: Instance | None = None,
+        json: Any = None,
     ) -> tuple[int, bytes]:
         """Make a call of the gateway's own; return status and body, or raise a Problem."""
+        content = b"" if json is None else orjson.dumps(json)
         upstream = self._upstreams[service]
         head = request_head(
             method,
@@ -136,13 +138,14 @@ class Upstreams:
                 (b"atoll-gateway-key", self.keys[service]),
                 (b"atoll-caller", GATEWAY_ITSELF.encode()),
                 (b"accept", b"application/json"),
-                *([(b"content-length", b"0")] if method == "POST" else []),
+                *([(b"content-type", b"application/json")] if content else []),
+                *([(b"content-length", b"%d" % len(content))] if method == "POST" else []),
             ],
         )
         answer = None
         try:
             async with asyncio.timeout(timeout_s):
-                answer = await upstream.send(head, safe=method == "GET", only=instance)
+                answer = await upstream.send(head + content, safe=method == "GET", only=instance)
                 await answer.head()
                 body = bytearray()
                 while not answer.finished:

@@ -24,6 +24,7 @@ SCOPES = {
     "exchanges.overview": "gateway",
     "exchanges.stream": "gateway",
     "platform.operate": "gateway",
+    "platform.teach": "gateway",
     "platform.observe": "gateway",
 }
 AUDIENCES = frozenset(f"urn:atoll:{service}" for service in SCOPES.values())
