@@ -119,7 +119,21 @@ def _parts(address: str, test_hosts: Collection[str]) -> SplitResult:
         raise AddressRefused("The address must begin with https://.")
     if (443 if port is None else port) not in PORTS:
         raise AddressRefused(f"The port must be one of {', '.join(map(str, sorted(PORTS)))}.")
+    if _is_written_out_and_private(host):
+        raise AddressRefused(f"{host} leads into a private network.")
     return parts
+
+
+def _is_written_out_and_private(host: str) -> bool:
+    """Whether the host is an address, in whichever spelling, outside the public internet."""
+    try:
+        found = ipaddress.ip_address(host)
+    except ValueError:
+        try:
+            found = ipaddress.IPv4Address(socket.inet_aton(host))
+        except (OSError, ValueError):
+            return False  # a name, which is resolved when it is called
+    return not found.is_global or (found.version == 6 and found not in _GLOBAL_UNICAST)
 
 
 def _is_test_host(parts: SplitResult, test_hosts: Collection[str]) -> bool:

@@ -25,11 +25,12 @@ from tests.support.platform import free_port, wait_for
 
 @dataclass
 class InProcess:
-    """A platform in this process; ``url`` is its gateway."""
+    """A platform in this process; ``url`` is its gateway, ``upstreams`` what stands behind it."""
 
     url: str
     credentials: dict[str, Any]
     databases: dict[str, Database]
+    upstreams: dict[str, str]
 
     def token(self, client_id: str, service: str, scope: str) -> str:
         """Return a client's own token for a service."""
@@ -74,7 +75,7 @@ def platform(folder: Path) -> Iterator[InProcess]:
         databases["gateway"] = _start_gateway(stack, folder, port, upstreams)
         wait_for(lambda: _is_ready(url), 20)
         credentials = json.loads((place.secrets / "operator" / "credentials.json").read_text())
-        yield InProcess(url, start_state.addressed(credentials, url), databases)
+        yield InProcess(url, start_state.addressed(credentials, url), databases, upstreams)
 
 
 def _settings(package: str, folder: Path, url: str, **more: str) -> Any:
