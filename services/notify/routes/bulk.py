@@ -79,7 +79,7 @@ def send_bulk() -> tuple[Response, int]:
     """Accept a message for each row, or none."""
     parts, sender = components(), caller()
     now = parts.clock.now()
-    check_rate(sender, None)
+    check_rate(sender, None)  # its rows are counted when they are stored
     request.max_content_length = MAX_BODY_BYTES
     body = schemas.check(schemas.body(), BULK, now=now)
     retry = retry_key(sender, "bulk")

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from services.notify import schemas
 from services.notify.access import Caller
-from services.notify.components import components
+from services.notify.components import components, end_reading, reading
 from services.notify.domain.moments import moment
 from services.notify.errors import (
     BadRequestError,
@@ -50,13 +50,14 @@ def accept(
     now = parts.clock.now()
     retry = retry_key(sender, channel)
     body_index = parts.vault.index("body", json.dumps(body, sort_keys=True))
-    with parts.database.snapshot() as session:
+    with reading() as session:
         if retry and (again := earlier_answer(session, sender, retry, body_index)):
             return again
         composed = compose(session, sender, body, str(uuid4()))
     if body.get("scheduled_for"):
         when = schemas.moment_ahead(body["scheduled_for"], now)
         composed = replace(composed, scheduled_for=when)
+    end_reading()
     answer = composed.answer(sender, parts.settings.public_url)
     if composed.is_smoke_test:
         return jsonify(answer), 201  # checked like any other, stored and sent like none

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from sqlalchemy.orm import Session
 
 from services.notify.access import Caller
-from services.notify.components import components
+from services.notify.components import components, reading
 from services.notify.domain import limits as rules
 from services.notify.domain.countries import COUNTRIES
 from services.notify.domain.phone import Phone
@@ -31,7 +31,7 @@ def check_rate(sender: Caller, channel: str | None) -> None:
         raise RateLimitError(sender.key_type, rate)
     if sender.key_type == "test" or channel is None:
         return
-    with parts.database.snapshot() as session:
+    with reading() as session:
         check_daily(session, sender, channel)
 
 

@@ -1,12 +1,31 @@
 """Token buckets and daily counts; both hold when several calls come at once, on either engine."""
 
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import delete, literal, select, update
+from sqlalchemy import Integer, bindparam, delete, literal, select, update
 from sqlalchemy.orm import Session
 
 from services.notify.storage.notifications import insert_if_absent
-from services.notify.storage.tables import DailyCount, RateBucket
+from services.notify.storage.tables import DailyCount, RateBucket, table_of
+
+_DAY = table_of(DailyCount).c
+_OF_DAY = (
+    _DAY.service_id == bindparam("of_service"),
+    _DAY.day == bindparam("of_day"),
+    _DAY.kind == bindparam("of_kind"),
+)
+# built once: they run with every message
+_SENT = select(_DAY.count).where(*_OF_DAY)
+_COUNT = (
+    update(table_of(DailyCount))
+    .where(
+        *_OF_DAY,
+        _DAY.count + bindparam("many", type_=Integer) <= bindparam("most", type_=Integer),
+    )
+    .values(count=_DAY.count + bindparam("many", type_=Integer))
+    .returning(literal(1))
+)
 
 
 def take(
@@ -42,12 +61,8 @@ def take(
 
 def sent_on(session: Session, service_id: str, now: datetime, kind: str) -> int:
     """Return how many messages of a kind a service sent on the day of ``now``."""
-    return (
-        session.scalar(
-            select(DailyCount.count).filter_by(service_id=service_id, day=_day(now), kind=kind)
-        )
-        or 0
-    )
+    given = {"of_service": service_id, "of_day": _day(now), "of_kind": kind}
+    return session.connection().execute(_SENT, given).scalar() or 0
 
 
 def count_one(session: Session, service_id: str, now: datetime, kind: str, limit: int) -> bool:
@@ -60,16 +75,13 @@ def count(
 ) -> bool:
     """Count several messages, unless they pass the day's limit; return whether they were."""
     key = {"service_id": service_id, "day": _day(now), "kind": kind}
+    given: dict[str, Any] = {"of_service": service_id, "of_day": _day(now), "of_kind": kind}
+    given |= {"many": many, "most": limit}
+    if session.connection().execute(_COUNT, given).first() is not None:
+        return True
+    # the day's first message; or the limit is reached; or another call is just making the row
     insert_if_absent(session, DailyCount, **key, count=0)
-    counted = session.execute(
-        update(DailyCount)
-        .filter_by(**key)
-        .where(DailyCount.count + many <= limit)
-        .values(count=DailyCount.count + many)
-        .returning(literal(1)),
-        execution_options={"synchronize_session": False},
-    )
-    return counted.first() is not None
+    return session.connection().execute(_COUNT, given).first() is not None
 
 
 def forget_counts(session: Session, before: datetime) -> None:

@@ -4,12 +4,22 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import insert, or_, select, update
+from sqlalchemy import bindparam, insert, or_, select, update
 from sqlalchemy.orm import Session
 
 from services.notify.storage.tables import ApiKey, Guest, ReplyTo, Service, SmsSender
 
 REVOKED_KEYS_ARE_NAMED_FOR = timedelta(days=7)
+# built once: it runs with every call
+_KEYS = (
+    select(ApiKey)
+    .where(
+        ApiKey.service_id == bindparam("of_service"),
+        or_(ApiKey.revoked_at.is_(None), ApiKey.revoked_at > bindparam("since")),
+        or_(ApiKey.expires_at.is_(None), ApiKey.expires_at > bindparam("since")),
+    )
+    .order_by(ApiKey.created_at, ApiKey.id)
+)
 
 
 @dataclass(frozen=True)
@@ -30,23 +40,8 @@ def keys(session: Session, service_id: str, now: datetime) -> list[ApiKey]:
 
     Lately revoked ones are among them, so that their holder is told.
     """
-    return list(
-        session.scalars(
-            select(ApiKey)
-            .where(
-                ApiKey.service_id == service_id,
-                or_(
-                    ApiKey.revoked_at.is_(None),
-                    ApiKey.revoked_at > now - REVOKED_KEYS_ARE_NAMED_FOR,
-                ),
-                or_(
-                    ApiKey.expires_at.is_(None),
-                    ApiKey.expires_at > now - REVOKED_KEYS_ARE_NAMED_FOR,
-                ),
-            )
-            .order_by(ApiKey.created_at, ApiKey.id)
-        )
-    )
+    given = {"of_service": service_id, "since": now - REVOKED_KEYS_ARE_NAMED_FOR}
+    return list(session.scalars(_KEYS, given))
 
 
 def note_use(session: Session, key_id: str, now: datetime) -> None:

@@ -11,6 +11,7 @@ from sqlalchemy import (
     Index,
     LargeBinary,
     String,
+    Table,
     TypeDecorator,
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
@@ -44,6 +45,13 @@ class Base(DeclarativeBase):
         list[str]: JSON,
         dict[str, int]: JSON,
     }
+
+
+def table_of(model: type[Base]) -> Table:
+    """Return a model's table, for statements that need none of the ORM's care."""
+    table = model.__table__
+    assert isinstance(table, Table)  # noqa: S101 (every model here is one table)
+    return table
 
 
 class Service(Base):

@@ -4,23 +4,29 @@ from datetime import datetime
 from typing import Any
 from uuid import NAMESPACE_URL, UUID, uuid5
 
-from sqlalchemy import and_, func, insert, select
+from sqlalchemy import and_, bindparam, func, insert, select
 from sqlalchemy.orm import Session
 
 from services.notify.storage.notifications import insert_if_absent
 from services.notify.storage.tables import Template
 
 PRECOMPILED = "Pre-compiled PDF"
+# built once: they run with every message
+_ITS_VERSIONS = select(Template).where(
+    Template.id == bindparam("of_template"), Template.service_id == bindparam("of_service")
+)
+_PRESENT = _ITS_VERSIONS.order_by(Template.version.desc()).limit(1)
+_VERSION = _ITS_VERSIONS.where(Template.version == bindparam("of_version"))
 
 
 def find(
     session: Session, service_id: str, template_id: str, version: int | None = None
 ) -> Template | None:
     """Return a template of the service: the present version, or the one asked for."""
-    query = select(Template).where(Template.id == template_id, Template.service_id == service_id)
+    given: dict[str, Any] = {"of_template": template_id, "of_service": service_id}
     if version is not None:
-        query = query.where(Template.version == version)
-    return session.scalar(query.order_by(Template.version.desc()).limit(1))
+        return session.scalar(_VERSION, given | {"of_version": version})
+    return session.scalar(_PRESENT, given)
 
 
 def lock(session: Session, service_id: str, template_id: str) -> Template | None:
