@@ -91,13 +91,15 @@ def _plan(database: Database, file: BinaryIO, asked: str | None, relaxed: bool |
         declared = declarations.read(look.declared)
     except declarations.Undeclared as fault:
         raise FileRefused(f"{fault} Nothing was loaded.") from None
+    if governance.read(look.declared).get("classification", "open") != "open":
+        raise FileRefused("The file is of a register that is not open; everyone would read it.")
     name = asked or declared.id
     if name is None:
         raise FileRefused(
             "The file does not say which register it is of: it has no system entry register:… or "
             "name. Name the register."
         )
-    if not keys.is_name(name):
+    if not keys.is_name(name) or name in governance.RESERVED:
         raise FileRefused("This cannot be the name of a register.")
     with database.snapshot() as session:
         found = heads.find_register(session, name)
@@ -302,6 +304,7 @@ def _columns(what: Plan, now: int) -> dict[str, Any]:
         "phase": declared.phase or "discovery",
         "started": now if started is None else min(started, now),
         "key_field": None if what.key_field == what.register else what.key_field,
+        "governance": governance.read(what.outline.declared),
     }
 
 
@@ -327,6 +330,7 @@ def _describe(session: Session, what: Plan, now: int) -> None:
             "custodian": declared.custodian or found["custodian"],
             "licence": declared.copyright or found["licence"],
             "phase": declared.phase or found["phase"],
+            "governance": {**found["governance"], **columns["governance"]},
         }
         heads.describe(session, found["id"], columns)
     enlisting.enlist(session, what.register, now)

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from servicekit.database import Database, empty
 from servicekit.settings import ServiceSettings
-from services.registers.domain import canonical, catalogue, declarations
+from services.registers.domain import canonical, catalogue, declarations, governance
 from services.registers.domain.items import Field, Item, read_item
 from services.registers.personal import start_state as personal
 from services.registers.personal.vault import PersonalVault
@@ -46,7 +46,10 @@ def _load_one(session: Session, register: dict[str, Any], rows: list[dict[str, s
     assert head is not None  # noqa: S101 (just added)
     said = [
         (key, canonical.item_json(item))
-        for key, item in declarations.write(register, heads.fields_of(head))
+        for key, item in (
+            *declarations.write(register, heads.fields_of(head)),
+            ("governance", governance.item(head)),
+        )
     ]
     system.append(session, head, said, register["started"])
     items = [_item(register, row) for row in rows]

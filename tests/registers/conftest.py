@@ -182,6 +182,27 @@ def stored(
         database.dispose()
 
 
+@pytest.fixture(
+    scope="session", params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)]
+)
+def untouched_on_both(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Caller]:
+    """The service on its start state, once on each engine, shared by tests that append nothing."""
+    if request.param == "sqlite":
+        path = shutil.copy(
+            request.getfixturevalue("seeded_file"), tmp_path_factory.mktemp("both") / "registers.db"
+        )
+        database = Database(f"sqlite:///{path}")
+        yield Caller(database, FakeIssuer(), FakeClock())
+        database.dispose()
+        return
+    with copy_of(*request.getfixturevalue("seeded_postgres")) as url:
+        database = Database(url)
+        yield Caller(database, FakeIssuer(), FakeClock())
+        database.dispose()
+
+
 @pytest.fixture
 def stamps(registers: Caller) -> Caller:
     """The service with a register of two stamps."""

@@ -32,7 +32,9 @@ NEEDED = ("owner", "custodian", "legal-basis", "classification", "licence", "ret
 Register = Mapping[Any, Any]
 TEXTS = ("title", "description")
 # addresses of their own under /registers
-RESERVED = frozenset({"load", "search", "catalogue", "administration", "operate", "static"})
+RESERVED = frozenset(
+    {"load", "search", "catalogue", "administration", "operate", "static", "curie"}
+)
 
 
 def faults(given: Mapping[str, str]) -> list[dict[str, str]]:

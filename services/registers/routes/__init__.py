@@ -8,6 +8,9 @@ from services.registers.routes import (
     administration,
     answers,
     appending,
+    comparing,
+    describing,
+    downloads,
     exports,
     extracts,
     feeds,
@@ -18,9 +21,11 @@ from services.registers.routes import (
     personal,
     proofs,
     proposing,
+    quality,
     reading,
     redirects,
     roles,
+    searching,
     state,
     version1,
 )
@@ -51,6 +56,11 @@ def install(app: Flask, database: Database, clock: Clock) -> None:
         administration,
         proposing,
         governance,
+        comparing,
+        searching,
+        describing,
+        downloads,
+        quality,
     )
     app.after_request(roles.keep_private)
     app.before_request(personal.check_forms)

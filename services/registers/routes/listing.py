@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from servicekit.problems import Malformed, NotFound
 from services.registers.domain import keys
-from services.registers.routes import answers, paging
+from services.registers.routes import answers, asof, paging
 from services.registers.routes.answers import CSV, JSON
 from services.registers.routes.state import database, register_or_404
 from services.registers.storage import heads, log
@@ -26,8 +26,11 @@ def no_record() -> NotFound:
 
 def records(register: str, version: tuple[str, ...], write: Writer) -> Response:
     """List records in the order of their keys, all of them or those with one value."""
-    kind, asked = answers.wanted(JSON, CSV), paging.records_asked(*FACET_NAMES)
+    kind = answers.wanted(JSON, CSV)
+    asked = paging.records_asked(*FACET_NAMES, *asof.NAMES)
     facet = _facet()
+    if request.args.keys() & set(asof.NAMES) and (facet is not None or asked.page is not None):
+        raise Malformed("Records as they were are listed from a start, all of them.")
     if facet is not None and asked.page is not None:
         raise Malformed("Records with a value are listed from a start, not by page-index.")
     with database().snapshot() as session:
@@ -37,13 +40,17 @@ def records(register: str, version: tuple[str, ...], write: Writer) -> Response:
         start = asked.start
         if asked.page is not None:
             start = _start_of_page(session, found, asked.page, asked.limit)
-        page = log.records_page(session, found["id"], start, asked.limit)
-    response = answers.answer(write(found, page.rows, kind), kind)
+        size = asof.size_asked(session, found)
+        if size is None:
+            page = log.records_page(session, found["id"], start, asked.limit)
+        else:
+            page = log.records_at(session, found["id"], size, start, asked.limit)
+        response = answers.answer(write(found, page.rows, kind), kind)
+        if size is not None:
+            asof.say_when(session, response, found, size)
     path = (register, *version, "records")
     if asked.page is None:
-        return paging.link_pages(
-            response, path, asked.limit, next=page.next, previous=page.previous
-        )
+        return _link_pages(response, path, asked.limit, size, page)
     beside = {"next": asked.page + 1 if page.next is not None else 0, "previous": asked.page - 1}
     queries: dict[str, dict[str, object] | None] = {
         relation: {"page-index": index, "page-size": asked.limit} if index else None
@@ -97,16 +104,34 @@ def entries(
     register: str, version: tuple[str, ...], write: Writer, key: str | None = None
 ) -> Response:
     """List entries, oldest first; those of one record when a key is given."""
-    kind, limit, start = answers.wanted(JSON, CSV), paging.limit(), paging.number_start()
+    kind = answers.wanted(JSON, CSV)
+    limit, start = paging.limit(*asof.NAMES), paging.number_start()
     with database().snapshot() as session:
         found = register_or_404(session, register)
         if key is not None and not keys.is_key(key):
             raise no_record()
-        page = log.entries_page(session, found["id"], start, limit, key)
-    if key is not None and not page.rows and page.previous is None:
-        raise no_record()
-    response = answers.answer(write(found, page.rows, kind), kind)
+        size = asof.size_asked(session, found)
+        page = log.entries_page(session, found["id"], start, limit, key, size=size)
+        if key is not None and not page.rows and page.previous is None:
+            raise no_record()
+        response = answers.answer(write(found, page.rows, kind), kind)
+        if size is not None:
+            asof.say_when(session, response, found, size)
     path = (register, *version, "entries")
     if key is not None:
         path = (register, *version, "records", key, "entries")
-    return paging.link_pages(response, path, limit, next=page.next, previous=page.previous)
+    return _link_pages(response, path, limit, size, page)
+
+
+def _link_pages(
+    response: Response, path: Sequence[str], limit: int, size: int | None, page: log.Page
+) -> Response:
+    """Add the links to the pages beside one; they stay at the size that it is of."""
+    same: dict[str, object] = {"limit": limit}
+    if size is not None:
+        same["log-size"] = size
+    queries: dict[str, dict[str, object] | None] = {
+        relation: None if start is None else {"start": start, **same}
+        for relation, start in (("next", page.next), ("previous", page.previous))
+    }
+    return paging.link(response, path, queries)

@@ -5,7 +5,7 @@ from flask import Blueprint, Response, request
 from servicekit.access import public
 from servicekit.problems import Malformed, NotFound
 from services.registers.domain import forms, keys, objecthash
-from services.registers.routes import answers, documents, listing, paging
+from services.registers.routes import answers, asof, documents, listing, paging
 from services.registers.routes.answers import CSV, FOREVER, JSON
 from services.registers.routes.state import database, register_or_404
 from services.registers.storage import heads, log, system
@@ -47,9 +47,11 @@ def records(register: str) -> Response:
 @blueprint.get("/<register>/records/<key:key>")
 @public
 def record(register: str, key: str) -> Response:
-    """Show one record."""
+    """Show one record, as it is or as it was."""
     kind = answers.wanted(JSON, CSV)
-    answers.check_query()
+    answers.check_query(*asof.NAMES)
+    if request.args:
+        return _record_as_it_was(register, key, kind)
     with database().snapshot() as session:
         row = log.find_record(session, register, key) if _findable(register, key) else None
         if row is None or kind == CSV:
@@ -169,6 +171,19 @@ def snapshot_of_record(register: str, size: str, key: str) -> Response:
         raise listing.no_record()
     entry = (row.number, row.timestamp, row.key, row.hash)
     return answers.answer(documents.entries([entry], kind, single=True), kind, cache=FOREVER)
+
+
+def _record_as_it_was(register: str, key: str, kind: str) -> Response:
+    with database().snapshot() as session:
+        found = register_or_404(session, register)
+        size = asof.size_asked(session, found)
+        assert size is not None  # noqa: S101 (the query asks for one)
+        row = log.record_at(session, found["id"], key, size) if keys.is_key(key) else None
+        if row is None:
+            raise listing.no_record()
+        body = documents.items(found, [(row.key, row.content)], kind, single=True)
+        tag = answers.etag(objecthash.multihash(row.hash), kind)
+        return asof.say_when(session, answers.answer(body, kind, etag=tag), found, size)
 
 
 def _findable(register: str, key: str) -> bool:

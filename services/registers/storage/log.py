@@ -12,7 +12,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Row, Select, and_, bindparam, func, select
 from sqlalchemy.orm import Session
 
-from services.registers.storage import blobs, system
+from services.registers.storage import blobs, rows, system
 from services.registers.storage.tables import Blob, Entry, Head, Record, Register
 
 _BLOB_OF_ENTRY = and_(Blob.register_id == Entry.register_id, Blob.number == Entry.blob)
@@ -22,6 +22,7 @@ ENTRIES = (
     .join(Head, Head.register_id == Entry.register_id)
     .where(Entry.number <= Head.size)
 )
+WITH_ITEMS = ENTRIES.add_columns(Blob.content)
 _RECORD_COLUMNS = (
     Entry.key, Blob.content, Blob.hash, Entry.number, Entry.timestamp, Blob.item_hash
 )  # fmt: skip
@@ -46,10 +47,16 @@ def size_of(session: Session, register_id: int) -> int:
 
 
 def entries_page(
-    session: Session, register_id: int, start: int | None, limit: int, key: str | None = None
-) -> Page:
-    """Return entries (number, timestamp, key, hash, item_hash) from number ``start`` on."""
+    session: Session, register_id: int, start: int | None, limit: int, key: str | None = None,
+    *, size: int | None = None,
+) -> Page:  # fmt: skip
+    """Return entries (number, timestamp, key, hash, item_hash) from number ``start`` on.
+
+    size: as they were when the log had so many.
+    """
     statement = ENTRIES.where(Entry.register_id == register_id)
+    if size is not None:
+        statement = statement.where(Entry.number <= size)
     if key is not None:
         statement = statement.where(Entry.key == key)
     return _page(session, statement, Entry.__table__.c.number, start, limit)
@@ -173,6 +180,16 @@ def records_page(session: Session, register_id: int, start: str | None, limit: i
     statement = _RECORDS.where(Record.register_id == register_id, Record.first <= size)
     page = _page(session, statement, Record.__table__.c.key, start, limit)
     return _settled(session, register_id, size, page)
+
+
+def records_of(session: Session, register_id: int, keys: Sequence[str]) -> list[Any]:
+    """Return the records with these keys (columns of ``find_record``), in their order."""
+    found: dict[str, Any] = {}
+    for part in rows.chunks(keys):
+        statement = _RECORDS.where(Record.register_id == register_id, Record.key.in_(part))
+        found |= {row.key: row for row in session.execute(statement)}
+    page = Page([found[key] for key in keys if key in found])
+    return list(_settled(session, register_id, size_of(session, register_id), page).rows)
 
 
 def records_at(
