@@ -20,7 +20,10 @@ from urllib.parse import SplitResult, urlsplit, urlunsplit
 import requests
 import urllib3
 from requests_hardened import Config, Manager  # type: ignore[import-untyped]
-from requests_hardened.ip_filter import InvalidIPAddress  # type: ignore[import-untyped]
+from requests_hardened.ip_filter import (  # type: ignore[import-untyped]
+    InvalidIPAddress,
+    get_ip_address,
+)
 from requests_hardened.ip_filter_adapter import IPFilterAdapter  # type: ignore[import-untyped]
 
 PORTS = frozenset({443, 8443})
@@ -133,7 +136,11 @@ def _is_written_out_and_private(host: str) -> bool:
             found = ipaddress.IPv4Address(socket.inet_aton(host))
         except (OSError, ValueError):
             return False  # a name, which is resolved when it is called
-    return not found.is_global or (found.version == 6 and found not in _GLOBAL_UNICAST)
+    try:
+        get_ip_address(str(found), 443, allow_loopback=False)  # the rule that holds for calls, too
+    except InvalidIPAddress:
+        return True
+    return found.version == 6 and found not in _GLOBAL_UNICAST
 
 
 def _is_test_host(parts: SplitResult, test_hosts: Collection[str]) -> bool:

@@ -90,6 +90,12 @@ def test_other_ways_to_write_loopback_are_refused(host: str, no_connections: lis
     assert no_connections == []
 
 
+@pytest.mark.parametrize("host", ["2130706433", "0x7f000001", "0177.0.0.1", "127.1", "0", *PRIVATE])
+def test_a_private_address_is_refused_where_it_is_registered(host: str) -> None:
+    with pytest.raises(AddressRefused, match="private network"):
+        check_address(f"https://[{host}]/hook" if ":" in host else f"https://{host}/hook")
+
+
 def test_the_address_is_resolved_once_and_pinned(
     resolve_to: Callable[..., list[str]], no_connections: list[object]
 ) -> None:
