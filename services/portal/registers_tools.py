@@ -38,6 +38,11 @@ class Facet:
     values: list[Value]
     more: bool
 
+    @property
+    def tells_apart(self) -> bool:
+        """Whether it narrows anything down: not where every value has a record or two."""
+        return any(value.count > 2 for value in self.values)
+
 
 @dataclass(frozen=True)
 class Link:
@@ -107,9 +112,9 @@ def search(client: RegistersClient, register: str, query: Sequence[tuple[str, st
 
 
 def facets(client: RegistersClient, register: str, query: Sequence[tuple[str, str]]) -> list[Facet]:
-    """Return the values by which a register's records can be narrowed down."""
+    """Return the values by which a register's records can be narrowed down, references first."""
     answer = client.answer(f"/registers/{part(register)}/facets", list(query))
-    return [
+    found = [
         Facet(
             text(one.get("field")),
             words(one.get("title")),
@@ -121,6 +126,10 @@ def facets(client: RegistersClient, register: str, query: Sequence[tuple[str, st
         )
         for one in rows(members(json_of(answer)).get("facets"))
     ]
+    return sorted(
+        (facet for facet in found if facet.tells_apart),
+        key=lambda facet: not any(value.label for value in facet.values),
+    )
 
 
 def links_to(client: RegistersClient, register: str, key: str) -> list[Links]:

@@ -18,6 +18,7 @@ SCOPES = {
     "identity.own": "identity",
     "registers.read": "registers",
     "registers.append": "registers",
+    "registers.personal": "registers",
     "registers.subscribe": "registers",
     "notify.inbox": "notify",
     "exchanges.own": "gateway",

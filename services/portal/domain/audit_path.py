@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from services.portal.domain import svg
 
-WIDTH, ROW, BAR, TOP = 600, 34, 16, 8
+WIDTH, ROW, BAR, TOP = 600, 36, 16, 8
 
 
 @dataclass(frozen=True)
@@ -46,10 +46,10 @@ def draw(number: int, size: int, labels: Sequence[str], title: str, *, rtl: bool
     rows = [(Span(number, number), None)] + [
         (step.covered, step.beside) for step in steps(number, size)
     ]
-    height = TOP + ROW * len(rows) + 4
+    height = TOP + ROW * len(rows) - BAR + 24
     parts: list[str] = []
     for index, ((covered, beside), label) in enumerate(zip(rows, labels, strict=True)):
-        y = height - ROW * (index + 1)
+        y = height - BAR - 4 - ROW * index
         kind = "here" if index == 0 else "top" if index == len(rows) - 1 else "covered"
         parts.append(_bar(Span(1, size), size, y, "all", rtl))
         parts.append(_bar(covered, size, y, kind, rtl))

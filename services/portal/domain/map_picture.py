@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from services.portal.domain import svg
 
 _POINT = re.compile(r"-?\d{1,3}(?:\.\d{1,12})?,\s*-?\d{1,3}(?:\.\d{1,12})?")
-_HEIGHT, _ROOM = 1000.0, 26.0
+_HEIGHT, _ROOM, _MARGIN, _LINE = 1000.0, 26.0, 110, 20.0
 Place = tuple[float, float]  # latitude, longitude
 
 
@@ -97,13 +97,14 @@ def draw(
         _mark(seen, mark, size, closely) for mark in sorted(marks, key=lambda one: one.is_chosen)
     ]
     if not closely:
-        parts += [_name(seen, land[group], names.get(group, group)) for group in sorted(land)]
+        parts += _names(seen, land, names)
+    margin = 0 if closely else _MARGIN
     return svg.element(
         "svg",
         svg.element("title", svg.words(title)),
         *parts,
         class_="map closely" if closely else "map",
-        viewBox=f"0 0 {seen.width:.0f} {seen.height:.0f}",
+        viewBox=f"{-margin} 0 {seen.width + 2 * margin:.0f} {seen.height:.0f}",
         role="img",
         aria_label=title,
         xmlns="http://www.w3.org/2000/svg",
@@ -132,14 +133,31 @@ def _mark(seen: Frame, mark: Mark, size: float, closely: bool) -> str:
     return svg.element("g", circle, number)
 
 
-def _name(seen: Frame, places: Sequence[Place], name: str) -> str:
-    points = [seen.point(place) for place in places]
-    right = max(x for x, _ in points)
-    middle = sum(y for _, y in points) / len(points)
-    on_right = right < seen.width - 60
-    x = right + 24 if on_right else min(x for x, _ in points) - 24
-    kind = "name" if on_right else "name before"
-    return svg.element("text", svg.words(name), x=x, y=middle + 5, class_=kind)
+def _names(seen: Frame, land: Mapping[str, Sequence[Place]], names: Mapping[str, str]) -> list[str]:
+    """Write the atolls' names on the outer side of each, none upon another."""
+    parts: list[str] = []
+    for is_west in (True, False):
+        free = 0.0
+        for group, points in sorted(_middles(seen, land), key=lambda pair: _mean(pair[1], 1)):
+            if (_mean(points, 0) < seen.width / 2) != is_west:
+                continue
+            edge = min(x for x, _ in points) - 20 if is_west else max(x for x, _ in points) + 20
+            free = max(_mean(points, 1) + 5, free)
+            text = svg.words(names.get(group, group))
+            kind = "name before" if is_west else "name"
+            parts.append(svg.element("text", text, x=edge, y=free, class_=kind))
+            free += _LINE
+    return parts
+
+
+def _middles(
+    seen: Frame, land: Mapping[str, Sequence[Place]]
+) -> list[tuple[str, list[tuple[float, float]]]]:
+    return [(group, [seen.point(one) for one in places]) for group, places in land.items()]
+
+
+def _mean(points: Sequence[tuple[float, float]], axis: int) -> float:
+    return sum(point[axis] for point in points) / len(points)
 
 
 def hull(points: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:

@@ -37,6 +37,7 @@ def show_record(register: str, key: str) -> str:
         register=register,
         key=key,
         about=about,
+        titles={one.id: one.title for one in panel(client.registers).value or []},
         record=record,
         when=when,
         fields=_fields(context, record.value or {}),
