@@ -17,6 +17,7 @@ from services.portal.registers_client import (
     part,
 )
 
+MEASURES = ("completeness", "validity", "uniqueness", "referential-integrity", "timeliness")
 PARTS = 20  # of a verification: 5120 entries each
 
 
@@ -81,6 +82,14 @@ class Comparison:
     new: int
     differences: list[Difference]
     next: Mapping[str, str] | None = None
+
+
+@dataclass(frozen=True)
+class Quality:
+    """How good a register's data are, from 0 to 1; a measure that says nothing is None."""
+
+    score: float | None
+    measures: Mapping[str, float | None]
 
 
 @dataclass(frozen=True)
@@ -150,6 +159,16 @@ def links_to(client: RegistersClient, register: str, key: str) -> list[Links]:
     ]
 
 
+def quality(client: RegistersClient, register: str) -> Quality:
+    """Return how complete, valid, unique, well connected and timely a register's records are."""
+    told = members(json_of(client.answer(f"/registers/{part(register)}/quality")))
+    measures = members(told.get("measures"))
+    return Quality(
+        _share(told.get("score")),
+        {name: _share(members(measures.get(name)).get("score")) for name in MEASURES},
+    )
+
+
 def compare(client: RegistersClient, register: str, query: Mapping[str, str]) -> Comparison:
     """Return what a register shows differently at two sizes; query: from, to, and the page."""
     answer = client.answer(f"/registers/{part(register)}/diff", query)
@@ -196,3 +215,8 @@ def verify(corridor: Corridor, register: str) -> Verification:
 
 def _difference(one: Mapping[str, Any]) -> Difference:
     return Difference(text(one.get("key")), text(one.get("change")), changes_of(one.get("fields")))
+
+
+def _share(value: object) -> float | None:
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return float(value) if is_number and 0 <= value <= 1 else None  # type: ignore[arg-type,operator]

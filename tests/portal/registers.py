@@ -111,6 +111,15 @@ def answers() -> dict[str, Any]:
             ],
         },
         "GET island/verification": {"verified": 190, "size": 190, "done": True, "difference": None},
+        "GET island/quality": {
+            "score": 0.9971,
+            "measures": {
+                "completeness": {"score": 0.9853},
+                "validity": {"score": 1},
+                "uniqueness": {"score": None},
+                "timeliness": {"score": "high"},
+            },
+        },
         "GET island/entries/57": {"entry-number": 57, "key": "K-Thulusdhoo"},
         "GET atoll/records": [
             {"_id": "K", "name": "Kaafu", "name-dv": "ކ"},

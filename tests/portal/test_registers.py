@@ -123,6 +123,22 @@ def test_a_register_says_how_it_is_kept(browser: Browser) -> None:
     assert "Vessels Act (made up), section 12" in browser.text("/portal/registers/vessel-owner")
 
 
+def test_a_register_says_how_good_its_data_are(browser: Browser) -> None:
+    text = browser.text(ISLAND)
+    assert "98.5 %" in text
+    assert "100.0 %" in text
+    assert "Records that no other repeats" not in text, "what was not measured is not shown"
+    assert "99.7 %" in browser.text("/portal/registers")
+    assert "How good the data are" not in browser.text("/portal/registers/vessel-owner")
+
+
+def test_a_register_is_downloaded_in_every_form_that_it_has(browser: Browser) -> None:
+    text = browser.text(ISLAND)
+    for path in ("download/csv", "download/jsonl", "download/geojson", "download-rsf"):
+        assert f'href="/registers/island/{path}"' in text
+    assert "geojson" not in browser.text("/portal/registers/fishing-vessel")
+
+
 def test_what_a_visitor_types_stays_text(browser: Browser) -> None:
     text = browser.text(f"{ISLAND}?q=<script>alert(1)</script>&f=a:<b>")
     assert "<script>alert" not in text

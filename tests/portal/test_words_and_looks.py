@@ -78,6 +78,7 @@ def test_every_text_that_a_page_asks_for_exists_and_every_text_is_used() -> None
         "own_done_",
         "kind_",
         "governance_",
+        "quality_",
         "download_",
     )
     unused = {

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from functools import partial
 from urllib.parse import urlencode
 
 from flask import Blueprint, render_template, request
@@ -17,14 +18,16 @@ from services.portal.registers_client import Context, Page, Register
 
 pages = Blueprint("registers", __name__)
 COLUMNS, FILTERS, VALUES = 9, 8, 8
-MAX_CURSOR, MAX_QUERY, ROWS = 200, 200, 100
+MAX_CURSOR, MAX_QUERY, ROWS, MEASURED = 200, 200, 100, 20
 # addresses under the register's own, and the words for each
 FILES = (
-    ("records.csv?limit=5000", "download_csv"),
-    ("records.json?limit=5000", "download_json"),
+    ("download/csv", "download_all_csv"),
+    ("download/jsonl", "download_jsonl"),
+    ("records.json", "download_json"),
     ("download-rsf", "download_rsf"),
     ("download-register", "download_zip"),
 )
+PLACES = ("download/geojson", "download_geojson")
 PERSONAL_FILES = (("entries.csv?limit=5000", "download_log"),)
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
 _SIZE = re.compile(r"0|[1-9][0-9]{0,17}")
@@ -41,10 +44,12 @@ def list_registers() -> str:
         kind if (kind := request.args.get("kind", "")) in KINDS else "",
     )
     found = panel(components().registers.registers)
+    shown = chosen(found.value or [], wish)
     return render_template(
         "registers.html",
         registers=found,
-        shown=chosen(found.value or [], wish),
+        shown=shown,
+        scores=_scores(shown),
         wish=wish,
         keepers=custodians(found.value or []),
         kinds=KINDS,
@@ -84,7 +89,8 @@ def show_register(register: str) -> str:
         filters=[tuple(one.partition(":")[::2]) for one in filters],
         when=when,
         has_map=has_map(context.value),
-        downloads=PERSONAL_FILES if is_personal else FILES,
+        downloads=PERSONAL_FILES if is_personal else _files(context.value),
+        quality=None if is_personal else panel(lambda: tools.quality(client, register)).value,
         further=_further(register, records.value),
         is_first=not _cursor(),
         here=_here,
@@ -114,6 +120,24 @@ def has_map(context: Context | None) -> bool:
 def no_register() -> NotFound:
     """Return the answer for a register that is not there."""
     return NotFound("There is no such register. The list is at /portal/registers.")
+
+
+def _files(context: Context | None) -> Sequence[tuple[str, str]]:
+    is_place = any(field.format == "point" for field in (context.fields if context else []))
+    return (*FILES, PLACES) if is_place else FILES
+
+
+def _scores(registers: Sequence[Register]) -> dict[str, float | None]:
+    """Return how good the data of registers are; none any more once one cannot be told."""
+    scores: dict[str, float | None] = {}
+    for one in registers[:MEASURED]:
+        if one.personal:
+            continue
+        found = panel(partial(tools.quality, components().registers, one.id)).value
+        if found is None:
+            break
+        scores[one.id] = found.score
+    return scores
 
 
 def _records(register: str, asked: Pairs, when: dict[str, str]) -> Panel[Page]:
