@@ -188,6 +188,7 @@ class Worker:
             reply_to=private.get("reply_to"),
             key_type=job.key_type,
             is_international=job.rate_multiplier > 1,
+            accepted_at=job.began_at,
             letter=letter if job.channel == "letter" else None,
         )
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Protocol, runtime_checkable
 
 from services.notify.vault import Vault
@@ -24,6 +24,7 @@ class Message:
     reply_to: str | None = None
     key_type: str = "live"
     is_international: bool = False
+    accepted_at: datetime = datetime(2020, 1, 1, tzinfo=UTC)
     letter: "LetterContent | None" = None
 
 

@@ -5,12 +5,9 @@ import smtplib
 import ssl
 import time
 from collections.abc import Sequence
-from email.headerregistry import Address
-from email.message import EmailMessage
-from email.policy import SMTP
 
 from services.notify.providers.message import Message, Outcome
-from services.notify.rendering import email as rendered
+from services.notify.providers.mime import compose, wire_address
 from services.notify.settings import SMTP_TIMEOUT_S, Settings
 
 _BUDGET_S = 1.0  # begin no other email of a batch after it
@@ -62,19 +59,19 @@ class MailServer:
     def _send(self, email: bytes, message: Message) -> None:
         """Send one email; sender and recipient go in one packet where the server allows it."""
         connection = self._connect()
+        sender, recipient = wire_address(message.sender), wire_address(message.address)
         if not connection.has_extn("pipelining"):  # RFC 2920
-            connection.sendmail(message.sender, [message.address], email)
+            connection.sendmail(sender, [recipient], email)
             return
         connection.send(
-            f"MAIL FROM:{smtplib.quoteaddr(message.sender)}\r\n"
-            f"RCPT TO:{smtplib.quoteaddr(message.address)}\r\n"
+            f"MAIL FROM:{smtplib.quoteaddr(sender)}\r\nRCPT TO:{smtplib.quoteaddr(recipient)}\r\n"
         )
         from_code, from_text = connection.getreply()
         to_code, to_text = connection.getreply()
         if from_code != 250:
-            raise smtplib.SMTPSenderRefused(from_code, from_text, message.sender)
+            raise smtplib.SMTPSenderRefused(from_code, from_text, sender)
         if to_code not in (250, 251):
-            raise smtplib.SMTPRecipientsRefused({message.address: (to_code, to_text)})
+            raise smtplib.SMTPRecipientsRefused({recipient: (to_code, to_text)})
         code, text = connection.data(email)
         if code != 250:
             raise smtplib.SMTPDataError(code, text)
@@ -125,21 +122,3 @@ def _refused(code: int, *, at_address: bool) -> Outcome:
     is_unknown = at_address and code in _UNKNOWN
     reason = "no-recipient" if is_unknown else "refused"
     return Outcome("permanent-failure", f"refused with {code}", reason=reason, response=str(code))
-
-
-def compose(message: Message, domain: str) -> bytes:
-    """Return the email as it goes over the wire: plain text, and the same as HTML."""
-    email = EmailMessage()
-    email["From"] = Address(message.service_name["en"], addr_spec=message.sender)
-    email["To"] = Address(addr_spec=message.address)
-    email["Subject"] = message.subject or ""
-    email["Message-ID"] = f"<{message.id}@{domain}>"  # a resend after a crash is told by its id
-    if message.unsubscribe:
-        email["List-Unsubscribe"] = f"<{message.unsubscribe}>"
-        email["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
-    if message.reply_to:
-        email["Reply-To"] = Address(addr_spec=message.reply_to)
-    sender = message.service_name["en"]
-    email.set_content(rendered.plain(message.body))
-    email.add_alternative(rendered.document(message.body, message.subject, sender), subtype="html")
-    return email.as_bytes(policy=SMTP)
