@@ -49,7 +49,7 @@ def accept(
     parts = components()
     now = parts.clock.now()
     retry = retry_key(sender, channel)
-    body_index = parts.vault.index("body", json.dumps(body, sort_keys=True))
+    body_index = parts.vault.index("body", json.dumps(body, sort_keys=True)) if retry else ""
     with reading() as session:
         if retry and (again := earlier_answer(session, sender, retry, body_index)):
             return again

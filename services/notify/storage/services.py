@@ -10,7 +10,12 @@ from sqlalchemy.orm import Session
 from services.notify.storage.tables import ApiKey, Guest, ReplyTo, Service, SmsSender
 
 REVOKED_KEYS_ARE_NAMED_FOR = timedelta(days=7)
-# built once: it runs with every call
+# built once: they run with every call
+_REPLY_TOS = select(ReplyTo).where(
+    ReplyTo.service_id == bindparam("of_service"), ReplyTo.is_archived.is_(False)
+)
+_DEFAULT_REPLY_TO = _REPLY_TOS.where(ReplyTo.is_default.is_(True)).limit(1)
+_REPLY_TO = _REPLY_TOS.where(ReplyTo.id == bindparam("wanted"))
 _KEYS = (
     select(ApiKey)
     .where(
@@ -95,11 +100,9 @@ def sms_sender(session: Session, service_id: str, sender_id: str) -> Sender | No
 
 def reply_to(session: Session, service_id: str, reply_to_id: str | None) -> Sender | None:
     """Return a reply-to address by its id; without an id the service's default, if it has one."""
-    query = select(ReplyTo).where(ReplyTo.service_id == service_id, ReplyTo.is_archived.is_(False))
-    query = (
-        query.where(ReplyTo.is_default.is_(True))
-        if reply_to_id is None
-        else query.where(ReplyTo.id == reply_to_id)
-    )
-    row = session.scalars(query.limit(1)).first()
+    given = {"of_service": service_id}
+    if reply_to_id is None:
+        row = session.scalars(_DEFAULT_REPLY_TO, given).first()
+    else:
+        row = session.scalars(_REPLY_TO, given | {"wanted": reply_to_id}).first()
     return Sender(row.id, row.email_address) if row else None
