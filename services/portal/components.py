@@ -11,6 +11,7 @@ from servicekit.clock import Clock
 from servicekit.database import Database
 from servicekit.outbound import Corridor
 from servicekit.tokens import KeySource
+from services.portal.directory_client import DirectoryClient, Levers
 from services.portal.domain.journey import JOURNEYS
 from services.portal.exchanges_client import ExchangesClient
 from services.portal.hooks import Hooks
@@ -43,6 +44,8 @@ class Components:
         self.registers = RegistersClient(corridor)
         self.exchanges = ExchangesClient(corridor)
         self.notify = NotifyClient(corridor)
+        self.directory = DirectoryClient(corridor)
+        self.levers = Levers(corridor) if settings.start_state else None
         vault = Vault(settings.data_key_bytes)
         self.hooks = Hooks(database, vault, clock) if settings.start_state else None
         self.sessions = Sessions(

@@ -29,6 +29,8 @@ PAGES = [
     "/portal/registers/island/records/K-Thulusdhoo",
     "/portal/registers/council/records/K-Thulusdhoo",
     "/portal/apis",
+    "/portal/directory",
+    "/portal/teach",
     "/portal/apis/gateway",
     "/portal/apis/identity",
     "/portal/apis/registers",

@@ -13,6 +13,7 @@ import requests
 from requests.adapters import BaseAdapter
 
 from tests.portal import registers
+from tests.portal.steering import Steering
 from tests.support.issuer import FakeIssuer
 
 AISHATH = "pairwise-aishath"
@@ -131,6 +132,7 @@ class FakePlatform(BaseAdapter):
         self.refreshes = 0
         self.next_records: str | None = None
         self.answers = registers.answers()
+        self.steering = Steering()
 
     def session(self) -> requests.Session:
         session = requests.Session()
@@ -144,7 +146,8 @@ class FakePlatform(BaseAdapter):
         self.requests.append(request)
         parts = urlsplit(request.url)
         path, query = unquote(parts.path), {k: v[0] for k, v in parse_qs(parts.query).items()}
-        service = "gateway" if path.startswith(("/exchanges", "/readyz")) else path.split("/")[1]
+        own = ("/exchanges", "/readyz", "/directory", "/operate")
+        service = "gateway" if path.startswith(own) else path.split("/")[1]
         if service in self.down and path != "/readyz":
             return _answer(request, 503, {"detail": f"{service} is not available."})
         if service in self.broken:
@@ -180,6 +183,8 @@ class FakePlatform(BaseAdapter):
                 }
             case ["exchanges"]:
                 return self._exchanges(request, query)
+            case ["directory", *_] | ["operate", *_]:
+                return self.steering.answer(request.method, path, query, request.body)
             case ["notify", "inbox"]:
                 return 200, {"messages": self.messages[query.get("channel", "sms")], "next": None}
             case [service, "openapi.json"]:

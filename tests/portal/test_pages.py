@@ -28,6 +28,8 @@ PUBLIC = [
     f"/portal/happened/{2:024x}?trace=" + "a" * 32,
     "/portal/status",
     "/portal/apis",
+    "/portal/directory",
+    "/portal/teach",
     "/portal/apis/registers",
     "/portal/apis/portal",
     "/portal/apis/registers/listRecords",

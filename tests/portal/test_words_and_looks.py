@@ -80,6 +80,8 @@ def test_every_text_that_a_page_asks_for_exists_and_every_text_is_used() -> None
         "governance_",
         "quality_",
         "download_",
+        "directory_state_",
+        "teach_",
     )
     unused = {
         key

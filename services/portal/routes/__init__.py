@@ -12,6 +12,7 @@ from services.portal.routes import (
     apis,
     apps,
     calls,
+    directory,
     guides,
     happened,
     hooks,
@@ -25,6 +26,7 @@ from services.portal.routes import (
     reuse,
     start,
     status,
+    teach,
 )
 from services.portal.sessions import SignInNeeded
 from services.portal.telling import (
@@ -39,7 +41,7 @@ from services.portal.telling import (
 _PARTS = (
     *(start, registers, register_tools, records, own_records),
     *(happened, journeys, people, reuse, status),
-    *(apis, apps, inspector, calls, hooks, guides),
+    *(apis, apps, inspector, calls, hooks, guides, directory, teach),
 )
 
 
