@@ -27,7 +27,7 @@ def test_the_start_state_holds_one_agreement_for_a_year(
 ) -> None:
     (agreement,) = agreements(program, "?purpose=vessel-licence")
     assert agreement["subject"] == start_state["people"]["aishath"]["sub"]
-    assert agreement["categories"] == ["contact"]
+    assert agreement["categories"] == ["contact", "vessel-ownership"]
     assert agreement["withdrawn_at"] is None
     assert int(agreement["until"][:4]) == int(agreement["given_at"][:4]) + 1
     assert agreements(program, "?purpose=other") == []

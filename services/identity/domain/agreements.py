@@ -27,7 +27,10 @@ CLAIMS: Mapping[str, tuple[str, ...]] = {
     "phone": ("phone_number",),
 }
 # what a scope shows when the service reads it by itself, under the agreement and its purpose
-CATEGORIES: Mapping[str, str] = {"identity.contact": "contact"}
+CATEGORIES: Mapping[str, str] = {
+    "identity.contact": "contact",
+    "registers.personal": "vessel-ownership",
+}
 
 
 class Agreement(Protocol):

@@ -37,6 +37,7 @@ RULES = {
     "identity.own": _PLATFORM_ONLY,
     "registers.read": Rule(Given.AT_ONCE, for_itself=True, for_people=True),
     "registers.append": Rule(Given.APPROVED, for_itself=True, for_people=True),
+    "registers.personal": Rule(Given.APPROVED, for_itself=True, for_people=True),
     "registers.subscribe": Rule(Given.APPROVED, for_itself=True),
     "notify.inbox": _PLATFORM_ONLY,
     "exchanges.own": Rule(Given.APPROVED, for_people=True),
