@@ -4,12 +4,15 @@ import logging
 import random
 import secrets
 import threading
-from collections import Counter
+import time
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
+from typing import Literal
 
 from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.orm import Session
 
 from servicekit.clock import Clock, SystemClock
 from servicekit.database import Database
@@ -24,13 +27,16 @@ from services.notify.storage.settling import Change
 from services.notify.telling import Told
 from services.notify.vault import Vault
 
-AT_ONCE = 16
+AT_ONCE = 64
 # one address that hangs must leave room for the others
-_AT_ONCE_TO_ONE = 4
+_ROWS_TO_ONE = 4
+_ROW_S, _WAIT = 5.0, timedelta(seconds=1)
 _LEASE_S = 30.0
+_NOBODY = "nobody to tell, or nothing left to tell"
 _TIDY_EVERY = timedelta(minutes=10)
 
 logger = logging.getLogger("errands")
+_Attempt = tuple[Errand, Call, Told | Literal["wait"] | None]
 
 
 class Errands:
@@ -89,30 +95,37 @@ class Errands:
             return
         with self._database.snapshot() as session:
             calls = callbacks.calls(session, [str(errand.target_id) for errand in errands])
-        ready: list[tuple[Errand, Call]] = []
-        waiting: list[Errand] = []
-        busy: Counter[str] = Counter()
+        by_endpoint: dict[str, list[tuple[Errand, Call]]] = defaultdict(list)
         for errand in errands:
             call = calls.get(str(errand.target_id))
             if call is None or call.endpoint is None:
                 self._drop(errand, call)
-                continue
-            if self._is_paused(errand, call):
-                continue
-            busy[call.endpoint.id] += 1
-            if busy[call.endpoint.id] > _AT_ONCE_TO_ONE:
-                waiting.append(errand)
-            else:
-                ready.append((errand, call))
-        if waiting:
+            elif not self._is_paused(errand, call):
+                by_endpoint[call.endpoint.id].append((errand, call))
+        rows = [
+            row
+            for pairs in by_endpoint.values()
+            for start in range(_ROWS_TO_ONE)
+            if (row := pairs[start::_ROWS_TO_ONE])
+        ]
+        if rows:
+            with ThreadPoolExecutor(max_workers=len(rows)) as threads:
+                told = [each for row in threads.map(self._call_row, rows) for each in row]
             with self._database.transaction() as session:
-                for errand in waiting:
-                    soon = self._clock.now() + timedelta(milliseconds=50)
-                    jobs.put_off(session, errand, soon, None, counted=False)
-        if ready:
-            with ThreadPoolExecutor(max_workers=len(ready)) as threads:
-                for errand, call, told in threads.map(self._call, ready):
-                    self._settle(errand, call, told)
+                for one in told:
+                    self._settle(session, *one)
+
+    def _call_row(self, row: Sequence[tuple[Errand, Call]]) -> list[_Attempt]:
+        """Call one address several times, until it fails or takes too long."""
+        until = time.monotonic() + _ROW_S
+        done: list[_Attempt] = []
+        for errand, call in row:
+            last = done[-1][2] if done else None
+            if isinstance(last, Told) and (not last.is_success or time.monotonic() > until):
+                done.append((errand, call, "wait"))
+            else:
+                done.append((errand, call, self._call(call)))
+        return done
 
     def _is_paused(self, errand: Errand, call: Call) -> bool:
         until = call.endpoint.paused_until if call.endpoint else None
@@ -122,50 +135,54 @@ class Errands:
             jobs.put_off(session, errand, until, "paused: the address kept failing", counted=False)
         return True
 
-    def _call(self, pair: tuple[Errand, Call]) -> tuple[Errand, Call, Told | None]:
-        errand, call = pair
+    def _call(self, call: Call) -> Told | None:
+        """Tell; None when nothing is left to tell."""
         service, endpoint = call.service, call.endpoint
         if endpoint is None:
-            return errand, call, None
+            return None
         fixed = self._vault.of(service.id, service.sealed_key)
         place = telling.address(fixed, endpoint.id, endpoint.sealed)
         dated = self._vault.of(service.id, service.sealed_key, service.keyring)
         body = telling.content(call, dated)
         if body is None:
-            return errand, call, None
+            return None
         hosts = self._settings.callback_test_hosts
-        now = self._clock.now()
-        return errand, call, telling.post(place, call.callback.id, body, now, hosts)
+        return telling.post(place, call.callback.id, body, self._clock.now(), hosts)
 
-    def _settle(self, errand: Errand, call: Call, told: Told | None) -> None:
+    def _settle(
+        self, session: Session, errand: Errand, call: Call, told: Told | Literal["wait"] | None
+    ) -> None:
         if told is None:
-            self._drop(errand, call)
+            self._give_up(session, errand, call)
+            return
+        if told == "wait":
+            soon = self._clock.now() + _WAIT
+            jobs.put_off(session, errand, soon, None, counted=False)
             return
         now = self._clock.now()
         pause = rules.delay(errand.attempts, self._jitter) if told.may_help else None
-        with self._database.transaction() as session:
+        if told.is_success:
+            held, state = jobs.end(session, errand, now), "delivered"
+        elif pause is None:
+            held, state = jobs.end(session, errand, now, told.error), "dead"
+        else:
+            until = now + timedelta(seconds=pause)
+            held, state = jobs.put_off(session, errand, until, told.error), "pending"
+        if not held:
+            return
+        callbacks.record(
+            session,
+            call.callback.id,
+            state=state,
+            answered=told.answered,
+            error=told.error,
+            now=now,
+        )
+        if call.endpoint is not None:
             if told.is_success:
-                held, state = jobs.end(session, errand, now), "delivered"
-            elif pause is None:
-                held, state = jobs.end(session, errand, now, told.error), "dead"
+                callbacks.count_success(session, call.endpoint.id)
             else:
-                until = now + timedelta(seconds=pause)
-                held, state = jobs.put_off(session, errand, until, told.error), "pending"
-            if not held:
-                return
-            callbacks.record(
-                session,
-                call.callback.id,
-                state=state,
-                answered=told.answered,
-                error=told.error,
-                now=now,
-            )
-            if call.endpoint is not None:
-                if told.is_success:
-                    callbacks.count_success(session, call.endpoint.id)
-                else:
-                    callbacks.count_failure(session, call.endpoint.id, now)
+                callbacks.count_failure(session, call.endpoint.id, now)
         logger.info(
             "told",
             extra={
@@ -179,19 +196,17 @@ class Errands:
         )
 
     def _drop(self, errand: Errand, call: Call | None) -> None:
+        with self._database.transaction() as session:
+            self._give_up(session, errand, call)
+
+    def _give_up(self, session: Session, errand: Errand, call: Call | None) -> None:
         """End a callback that nobody wants any more, or whose subject was removed."""
         now = self._clock.now()
-        with self._database.transaction() as session:
-            jobs.end(session, errand, now, "nobody to tell, or nothing left to tell")
-            if call is not None:
-                callbacks.record(
-                    session,
-                    call.callback.id,
-                    state="dead",
-                    answered=None,
-                    error="nobody to tell, or nothing left to tell",
-                    now=now,
-                )
+        jobs.end(session, errand, now, _NOBODY)
+        if call is not None:
+            callbacks.record(
+                session, call.callback.id, state="dead", answered=None, error=_NOBODY, now=now
+            )
 
     # chores
 

@@ -6,104 +6,28 @@ import hmac
 import json
 import threading
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from datetime import timedelta
-from http.server import BaseHTTPRequestHandler, HTTPServer
-from typing import Any
 
 import pytest
 from sqlalchemy import select
 
 from servicekit.database import Database
-from services.notify.app import create_app
-from services.notify.errands import Errands
 from services.notify.providers import Outcome, Providers
 from services.notify.providers.local import Simulation
 from services.notify.storage.delivery_tables import Callback
 from services.notify.storage.tables import Job
 from services.notify.worker import Worker
-from tests.conftest import GATEWAY_KEY
-from tests.notify.conftest import SERVICE_ID, Api, prepare, settings
-from tests.notify.test_delivery import Carrier
+from tests.notify.conftest import SERVICE_ID, prepare
+from tests.notify.receiving import TOKEN, Receiver, Telling, receiving
 from tests.support.clock import FakeClock
 
 RUNNING = threading.Event()
-KEY = "r" * 40
-TOKEN = "a-bearer-token"
-
-
-@dataclass
-class Receiver:
-    """A service's own program; ``answer`` is the status that it gives."""
-
-    url: str = ""
-    answer: int = 200
-    got: list[tuple[dict[str, str], bytes]] = field(default_factory=list)
-
-    def bodies(self) -> list[Any]:
-        return [json.loads(body) for _, body in self.got]
 
 
 @pytest.fixture
 def receiver() -> Iterator[Receiver]:
-    found = Receiver()
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers["Content-Length"]))
-            found.got.append(({k.lower(): v for k, v in self.headers.items()}, body))
-            self.send_response(found.answer)
-            self.send_header("Content-Length", "0")
-            self.end_headers()
-
-        def log_message(self, *_: Any) -> None:
-            pass
-
-    server = HTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    found.url = f"http://127.0.0.1:{server.server_port}/told"
-    yield found
-    server.shutdown()
-    thread.join()
-    server.server_close()
-
-
-class Telling:
-    """A service that wants to be told, on a fake clock."""
-
-    def __init__(self, store: Database, clock: FakeClock, receiver: Receiver) -> None:
-        self.store, self.clock, self.receiver = store, clock, receiver
-        self.made = settings(store, test_hosts="127.0.0.1", receipt_key=KEY)
-        app = create_app(self.made, database=store, clock=clock)
-        self.api = Api(app.test_client(), clock)
-        self.errands = Errands(self.made, store, clock=clock, jitter=lambda: 1.0)
-
-    def want(self, kind: str = "delivery", url: str | None = None) -> Any:
-        body = {"url": url or self.receiver.url, "bearer_token": TOKEN}
-        return self.api.call("PUT", f"/v2/callbacks/endpoints/{kind}", body)
-
-    def deliver(self, *outcomes: Outcome) -> None:
-        providers = Providers(Carrier(*outcomes), Simulation(), None)
-        worker = Worker(self.made, self.store, providers, clock=self.clock, jitter=lambda: 1.0)
-        while worker.work(RUNNING):
-            pass
-
-    def run(self) -> None:
-        while self.errands.work():
-            pass
-
-    def listed(self, state: str | None = None) -> list[Any]:
-        query = f"?state={state}" if state else ""
-        found: list[Any] = self.api.call("GET", f"/v2/callbacks{query}").json["callbacks"]
-        return found
-
-    def report(self, path: str, body: Any) -> Any:
-        return self.api.client.post(
-            f"/notify/{path}",
-            json=body,
-            headers={"Atoll-Gateway-Key": GATEWAY_KEY, "Authorization": f"Bearer {KEY}"},
-        )
+    with receiving() as found:
+        yield found
 
 
 @pytest.fixture
@@ -285,14 +209,27 @@ def test_an_address_that_may_not_be_called_is_refused(telling: Telling, url: str
 
 
 @pytest.mark.parametrize("host", ["10.0.0.1", "127.0.0.2", "169.254.169.254", "[::1]"])
-def test_an_address_inside_the_network_is_never_called(telling: Telling, host: str) -> None:
-    telling.want(url=f"https://{host}/told")
+def test_an_address_inside_the_network_is_refused(telling: Telling, host: str) -> None:
+    assert telling.want(url=f"https://{host}/told").status_code == 400
+
+
+def test_a_name_that_leads_into_the_network_is_never_called(telling: Telling) -> None:
+    assert telling.want(url="https://localhost:8443/told").status_code == 201
     telling.api.sms()
     telling.deliver()
     telling.run()
     [dead] = telling.listed("dead")
     assert "private network" in dead["error"]
     assert telling.receiver.got == []
+
+
+def test_many_callbacks_go_to_one_address_a_few_at_a_time(telling: Telling) -> None:
+    telling.want()
+    sent = {telling.api.sms().json["id"] for _ in range(60)}
+    telling.deliver()
+    telling.run()
+    assert {body["id"] for body in telling.receiver.bodies()} == sent
+    assert len(telling.receiver.got) == 60
 
 
 def test_the_test_button_says_what_the_receiver_said(telling: Telling) -> None:

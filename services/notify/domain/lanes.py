@@ -7,8 +7,8 @@ ERRANDS = (CALLBACK, CHORE)
 _SHARE_OF_FIRST = 0.8
 
 
-def shares(lanes: tuple[int, ...], limit: int) -> list[tuple[int, int]]:
-    """Return how many jobs of each lane may be taken at once; the first lane gets most."""
-    first = max(1, round(limit * _SHARE_OF_FIRST)) if len(lanes) > 1 else limit
-    rest = max(1, (limit - first) // max(1, len(lanes) - 1))
-    return [(lane, first if lane == lanes[0] else rest) for lane in lanes]
+def share(lanes: tuple[int, ...], lane: int, limit: int, taken: int) -> int:
+    """Return how many jobs of a lane to take: most for the first, what is left for the last."""
+    if lane == lanes[-1]:
+        return max(limit - taken, 0)
+    return max(1, round(limit * _SHARE_OF_FIRST))

@@ -160,7 +160,10 @@ def _take(
     """
     ids: list[int] = []
     lease_until = now + timedelta(seconds=lease_s)
-    for lane, share in lanes.shares(wanted, limit):
+    for lane in wanted:
+        share = lanes.share(wanted, lane, limit, len(ids))
+        if share == 0:
+            break
         due = (
             select(Job.id)
             .where(Job.done_at.is_(None), Job.lane == lane, Job.due_at <= now)
