@@ -18,6 +18,7 @@ from services.registers import enlisting
 from services.registers.domain import canonical, declarations, governance, keys, schema_changes
 from services.registers.domain.governance import DRAFT, PUBLISHED
 from services.registers.domain.items import Field
+from services.registers.personal.declared import personal_registers
 from services.registers.problems import (
     ChangedMeanwhile,
     NotPublishable,
@@ -85,7 +86,7 @@ def create(session: Session, new: Document, now: int) -> RowMapping:
     """Add a draft; raises Invalid with every fault, or Conflict where the name is taken."""
     name = new["id"]
     faults = governance.faults(new.get("governance", {}))
-    if not keys.is_name(name) or name in governance.RESERVED:
+    if not keys.is_name(name) or name in {*governance.RESERVED, *personal_registers()}:
         detail = "A register is called by small letters, digits and -, a letter first; not this."
         faults.append({"detail": detail, "pointer": "/id"})
     fields, found = _read_fields(new["fields"])

@@ -5,7 +5,9 @@ from typing import Any
 
 import pytest
 import requests
+from sqlalchemy import select
 
+from services.identity.storage.tables import Agreement
 from tests.support.in_process import InProcess, platform
 from tests.support.platform import wait_for
 
@@ -22,26 +24,25 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[InProcess]:
 class Department:
     """The made-up Fisheries Department, with the agreement that Aishath gave it."""
 
+    client, purpose = "fisheries", "vessel-licence"
+    scope = "registers.personal registers.append"
+
     def __init__(self, running: InProcess) -> None:
         self.running = running
-        self.scope = "registers.personal registers.append"
-        token = running.token("fisheries", "identity", "identity.consents")
-        answer = requests.get(
-            f"{running.url}/identity/agreements?purpose=vessel-licence",
-            headers={"Authorization": f"Bearer {token}"},
-            timeout=5,
-        )
-        self.agreement = answer.json()["agreements"][0]
-        self.subject = str(self.agreement["subject"])
+        with running.databases["identity"].snapshot() as session:
+            self.agreement = session.scalars(
+                select(Agreement).where(Agreement.client_id == self.client)
+            ).one()
+        self.subject = self.agreement.subject
 
     def ask(self, method: str, path: str, sent: Any = None, **headers: str | None) -> Any:
         """Call with the agreement; a header that is None is left out."""
-        token = self.running.token("fisheries", "registers", self.scope)
+        token = self.running.token(self.client, "registers", self.scope)
         given = {
             "Authorization": f"Bearer {token}",
-            "Atoll-Purpose": "vessel-licence",
+            "Atoll-Purpose": self.purpose,
             "Atoll-Subject": self.subject,
-            "Atoll-Consent": str(self.agreement["id"]),
+            "Atoll-Consent": self.agreement.id,
         } | {name.replace("_", "-"): value for name, value in headers.items()}
         return requests.request(
             method, self.running.url + path, headers=given, json=sent, timeout=5
@@ -62,6 +63,13 @@ class Department:
 
         found: dict[str, Any] = wait_for(find, 5)
         return found
+
+
+class FerryOperator(Department):
+    """An outside business, which rents out berths: it may ask, and see nothing."""
+
+    client, purpose = "ferry-operator", "vessel-berth"
+    scope = "registers.personal"
 
 
 @pytest.fixture(scope="module")
@@ -107,12 +115,24 @@ def test_without_purpose_and_basis_nothing_is_read(
     assert "DEMO-0001" not in answer.text
 
 
+def test_a_business_is_told_yes_or_no_and_sees_nothing(department: Department) -> None:
+    ferry = FerryOperator(department.running)
+    for vessel, answer in (("DEMO-0001", True), ("DEMO-0002", False)):
+        sent = {"field": "vessel", "equals": f"fishing-vessel:{vessel}"}
+        told = ferry.ask("POST", f"{BASE}/personal/questions", sent)
+        assert told.json()["answer"] is answer, told.text
+    assert department.logged(told)["categories"] == ["vessel-ownership-answers"]
+    refused = ferry.ask("GET", RECORDS)
+    assert refused.status_code == 403
+    assert refused.json()["type"].endswith("/consent-mismatch")
+
+
 def test_a_question_needs_an_agreement_of_its_own(department: Department) -> None:
     """She agreed that it reads the record; yes-or-no answers are another category."""
     sent = {"field": "vessel", "equals": "fishing-vessel:DEMO-0001"}
     answer = department.ask("POST", f"{BASE}/personal/questions", sent)
     assert answer.status_code == 403
-    assert answer.json()["type"].endswith("consent-mismatch")
+    assert answer.json()["type"].endswith("/consent-mismatch")
     assert "vessel-ownership-answers" in answer.json()["detail"]
 
 
