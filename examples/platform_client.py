@@ -18,6 +18,8 @@ import pyotp
 import requests
 
 FORM = re.compile(r'<form action="([^"]+)" method="post" id="form"[^>]*>(.*?)</form>', re.S)
+PATIENCE = (0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 6.4)  # seconds between two tries
+LATER = "Notify is away; run this again with the same application, and the message goes out, once."
 HIDDEN = re.compile(r'<input type="hidden" name="([^"]+)" value="([^"]*)"')
 
 
@@ -43,29 +45,30 @@ class Platform:
         self.step, self.began, self.http = 0, time.perf_counter(), requests.Session()
         self.http.trust_env = False  # neither a proxy nor .netrc
 
-    def call(self, says, method, path, headers=(), refused=None, **options):
+    def call(self, says, method, path, headers=(), refused=None, away=None, **options):
         """Send a request, again for a while if a part is down, and say what it did.
 
-        refused: what to say when the door refuses, where the program can go on; returns None then.
+        refused, away: what to say, and then go on, when the door refuses or a service stays down.
         """
-        began = time.perf_counter()
-        answer = self.send(method, self.gateway + path, headers, **options)
+        began, url = time.perf_counter(), self.gateway + path
+        answer = self.send(method, url, headers, PATIENCE[: 5 if away else None], **options)
         body = answer.json() if "json" in answer.headers.get("Content-Type", "") else {}
         if answer.status_code < 400:
             self.tell(says.format(**body) if isinstance(body, dict) else says, began, answer)
             return body
-        reason = body.get("detail") or body.get("error_description") or body.get("errors")
-        if refused and answer.status_code == 403:
-            return self.tell(f"{refused} {reason}", began, answer)
+        errors = " ".join(str(one.get("message") or one) for one in body.get("errors", ()))
+        reason = body.get("detail") or body.get("error_description") or errors
+        if said := {403: refused, 502: away, 503: away, 504: away}.get(answer.status_code):
+            return self.tell(f"{said} {reason}", began, answer)
         self.tell(f"Stopped at {path}: {reason or answer.reason}", began, answer)
         sys.exit(3 if answer.status_code == 403 else 1)
 
-    def send(self, method, url, headers=(), **options):
+    def send(self, method, url, headers=(), patience=PATIENCE, **options):
         """Send one request; whatever is sent twice must act once."""
         trace = {"traceparent": f"00-{self.trace}-{secrets.token_hex(8)}-01"}
         options |= {"url": url, "headers": trace | dict(headers), "timeout": 5}
         answer = None
-        for wait in (0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 6.4, 0):
+        for wait in (*patience, 0):
             try:
                 answer = self.http.request(method, allow_redirects=False, **options)
                 if answer.status_code not in (502, 503, 504):
@@ -73,7 +76,7 @@ class Platform:
             except (requests.ConnectionError, requests.Timeout):
                 answer = None
             time.sleep(wait)
-        return answer or sys.exit(f"Nothing answers at {self.gateway}. Start it with: atoll up")
+        return sys.exit(f"Nothing answers at {self.gateway}.") if answer is None else answer
 
     def tell(self, says, began, answer=None):
         """Print one line for people, or one JSON object for programs."""
@@ -95,7 +98,7 @@ class Platform:
         token = jwt.encode({"iss": key[-73:-37], "iat": int(time.time())}, key[-36:], "HS256")
         sent = {"Authorization": f"Bearer {token}", "Idempotency-Key": f"{once}-{kind}"}
         form |= {"template_id": self.notify["templates"][kind], "personalisation": words}
-        self.call(says, "POST", f"/v2/notifications/{kind}", sent, json=form)
+        self.call(says, "POST", f"/v2/notifications/{kind}", sent, away=LATER, json=form)
 
     def sign_in(self, username, scope, says, **asked):
         """Let a person sign in as a browser does (code flow with PKCE); return the token answer."""
@@ -143,5 +146,4 @@ class Platform:
         return self.gateway + address.removeprefix(self.public_url)
 
     def _client(self, name=None):
-        client_id = name or self.name
-        return client_id, self.clients[client_id]["client_secret"]
+        return name or self.name, self.clients[name or self.name]["client_secret"]

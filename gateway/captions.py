@@ -23,6 +23,10 @@ _CONSENT = {
     "en": "Why: {purpose}. The person has agreed to this.",
     "dv": "ސަބަބަކީ: {purpose}. މި ކަމަށް އެމީހާ ވަނީ އެއްބަސްވެފައެވެ.",
 }
+_LAW = {
+    "en": "Why: {purpose}. A law allows this; the person was not asked.",
+    "dv": "ސަބަބަކީ: {purpose}. މި ކަމަށް ޤާނޫނުން ހުއްދަދެއެވެ؛ އެމީހާގެ ހުއްދައެއް ނުހޯދައެވެ.",
+}
 _OWN = {"en": "It is the person's own data.", "dv": "އެއީ އެމީހެއްގެ އަމިއްލަ މައުލޫމާތެވެ."}
 _REFUSED = {
     "en": "The gateway stopped a call of {caller} to {service}. {sentence}",
@@ -106,6 +110,8 @@ def _texts(facts: Facts) -> list[Texts]:
     texts: list[Texts] = [facts.says or _CALLED]
     if facts.basis == "consent":
         texts.append(_CONSENT)
+    elif (facts.basis or "").startswith("statute:"):
+        texts.append(_LAW)
     elif facts.basis == "own":
         texts.append(_OWN)
     elif facts.public_data:

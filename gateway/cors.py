@@ -16,8 +16,8 @@ ALLOWED_HEADERS = (
     b"if-none-match, atoll-purpose, atoll-subject, atoll-consent, traceparent"
 )
 EXPOSED_HEADERS = (
-    b"atoll-exchange, deprecation, etag, link, location, ratelimit, ratelimit-policy, retry-after, "
-    b"sunset, www-authenticate"
+    b"atoll-exchange, deprecation, etag, link, location, ratelimit, ratelimit-limit, "
+    b"ratelimit-policy, ratelimit-remaining, ratelimit-reset, retry-after, sunset, www-authenticate"
 )
 MAX_AGE_S = b"600"
 

@@ -62,11 +62,11 @@ class Directory:
     def read(self) -> None:
         """Take up what the database says now, in any thread."""
         with self._database.snapshot() as session:
-            found = storage.all_agreements(session)
+            found = storage.all_terms(session)
             self.plans = storage.all_plans(session)
         terms: dict[tuple[str, str], list[Term]] = {}
-        for agreement in found:
-            terms.setdefault((agreement.client_id, agreement.service), []).append(term(agreement))
+        for client_id, service, since, until, ended_at_ms in found:
+            terms.setdefault((client_id, service), []).append(_term(since, until, ended_at_ms))
         self.agreements = terms
 
     async def _follow(self) -> None:
@@ -116,10 +116,14 @@ def add_open_data(session: Session, clients: Iterable[str], now: datetime) -> No
 
 def term(agreement: Agreement) -> Term:
     """Return from when to when an agreement holds: whole days of the Maldives, or till its end."""
-    ends = [] if agreement.until is None else [_midnight(agreement.until + timedelta(days=1))]
-    if agreement.ended_at_ms is not None:
-        ends.append(datetime.fromtimestamp(agreement.ended_at_ms / 1000, UTC))
-    return Term(_midnight(agreement.since), min(ends) if ends else None)
+    return _term(agreement.since, agreement.until, agreement.ended_at_ms)
+
+
+def _term(since: date, until: date | None, ended_at_ms: int | None) -> Term:
+    ends = [] if until is None else [_midnight(until + timedelta(days=1))]
+    if ended_at_ms is not None:
+        ends.append(datetime.fromtimestamp(ended_at_ms / 1000, UTC))
+    return Term(_midnight(since), min(ends) if ends else None)
 
 
 def state(agreement: Agreement, now: datetime) -> str:

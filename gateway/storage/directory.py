@@ -69,9 +69,21 @@ def all_agreements(session: Session) -> Sequence[Agreement]:
     return session.scalars(select(Agreement).order_by(*order)).all()
 
 
+def all_terms(session: Session) -> list[tuple[str, str, date, date | None, int | None]]:
+    """Return who may call what, from when to when, of every agreement: what is read each second.
+
+    In order: client_id, service, since, until, ended_at_ms.
+    """
+    columns = Agreement.__table__.c
+    names = ("client_id", "service", "since", "until", "ended_at_ms")
+    found = session.execute(select(*(columns[name] for name in names)))
+    return [tuple(row) for row in found]
+
+
 def all_plans(session: Session) -> dict[str, str]:
     """Return the plan of each client that has one."""
-    return {row.client_id: row.plan for row in session.scalars(select(ClientPlan))}
+    found = session.execute(select(ClientPlan.client_id, ClientPlan.plan))
+    return {row.client_id: row.plan for row in found}
 
 
 def keep_plan(session: Session, client_id: str, plan: str) -> None:

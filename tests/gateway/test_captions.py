@@ -95,3 +95,11 @@ def test_a_caller_that_has_a_name_in_one_language_bears_it_in_both() -> None:
     told = caption(Facts("registers", "answered", 200, {"en": "Tide tables"}))
     assert told["en"].startswith("Tide tables")
     assert "\u2068Tide tables\u2069" in told["dv"]
+
+
+def test_a_reading_that_a_law_allows_says_so() -> None:
+    purpose = {"en": "An inspection", "dv": "ޗެކްކުރުން"}
+    facts = Facts("identity", "answered", 200, CALLER, SAYS, basis="statute:x", purpose=purpose)
+    assert caption(facts)["en"].endswith(
+        "Why: An inspection. A law allows this; the person was not asked."
+    )
