@@ -78,7 +78,9 @@ def test_the_list_of_own_registers_has_drafts_and_nobody_elses(registers: Caller
     assert answer["registers"][0]["keeps"] is True
 
 
-@pytest.mark.parametrize("name", ["search", "catalogue", "vessel-owner", "Reef", "9reef", "administration"])
+@pytest.mark.parametrize(
+    "name", ["search", "catalogue", "vessel-owner", "Reef", "9reef", "administration"]
+)
 def test_names_that_cannot_be_are_refused(registers: Caller, name: str) -> None:
     keeper = Keeper(registers, "aisha", "custodian", register=name)
     response = keeper.create(id=name, fields=[{"id": name}, {"id": "name"}])
