@@ -176,9 +176,8 @@ async def test_sandbox_clients_get_the_agreement_for_open_data_by_themselves(
 
 
 def test_two_workers_that_meet_a_sandbox_client_at_once_write_one_agreement(
-    tmp_path: Path,
+    database: Database,
 ) -> None:
-    database = Database(f"sqlite:///{tmp_path / 'd.db'}")
     storage.metadata.create_all(database.engine)
     clock = FakeClock()
     for _ in range(2):
@@ -186,7 +185,10 @@ def test_two_workers_that_meet_a_sandbox_client_at_once_write_one_agreement(
             add_open_data(session, ["tryer", "x" * 300], clock.now())
     with database.snapshot() as session:
         assert [one.client_id for one in storage.all_agreements(session)] == ["tryer"]
-    database.dispose()
+        assert [row[0] for row in storage.all_terms(session)] == ["tryer"]
+        assert storage.last_calls(session, [("tryer", "registers")]) == {
+            ("tryer", "registers"): None
+        }
 
 
 def test_every_client_of_the_start_state_has_agreements_for_what_it_is_registered_for() -> None:

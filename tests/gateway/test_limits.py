@@ -55,11 +55,9 @@ class Counter:
 
 
 @pytest.fixture
-def database(tmp_path: Path) -> Any:
-    made = Database(f"sqlite:///{tmp_path / 'limits.db'}")
-    storage.metadata.create_all(made.engine)
-    yield made
-    made.dispose()
+def database(database: Database) -> Database:
+    storage.metadata.create_all(database.engine)
+    return database
 
 
 @pytest.fixture

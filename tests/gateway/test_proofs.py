@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
+from gateway import storage
 from gateway.proofs import Proofs
 from servicekit.database import Database
 from tests.gateway.harness import Answer, Door, Reply, door, in_loop
@@ -168,9 +169,11 @@ async def test_an_acting_officers_bound_token_is_recorded_with_both(tmp_path: Pa
         assert seal.open(entry["acting_sealed"], entry["exchange"], "acting") == "person-2"
 
 
-def test_many_proofs_at_once_share_transactions(tmp_path: Path) -> None:
+def test_many_proofs_at_once_share_transactions_and_workers_share_proofs(
+    database: Database,
+) -> None:
     """What waits at the same time is written together, so a burst costs a few commits."""
-    database = Database(f"sqlite:///{tmp_path / 'proofs.db'}")
+    storage.metadata.create_all(database.engine)
     written = []
 
     @contextlib.contextmanager
@@ -180,17 +183,17 @@ def test_many_proofs_at_once_share_transactions(tmp_path: Path) -> None:
             yield session
 
     async def run() -> None:
-        from gateway import storage
-
-        storage.metadata.create_all(database.engine)
         database.transaction = transaction  # type: ignore[method-assign]
-        proofs = Proofs(database, PUBLIC)
-        first = await asyncio.gather(*(proofs._is_first(f"n{n}") for n in range(200)))
-        again = await asyncio.gather(*(proofs._is_first(f"n{n}") for n in range(200)))
+        one, two = Proofs(database, PUBLIC), Proofs(database, PUBLIC)
+        names = [f"n{number}" for number in range(200)]
+        first = await asyncio.gather(*(one._is_first(name) for name in names))
+        again = await asyncio.gather(*(two._is_first(name) for name in names))
         assert all(first)
         assert not any(again)
-        await proofs.stop()
+        raced = await asyncio.gather(one._is_first("race"), two._is_first("race"))
+        assert sorted(raced) == [False, True]
+        await one.stop()
+        await two.stop()
 
     asyncio.run(run())
     assert len(written) < 10
-    database.dispose()
