@@ -130,7 +130,7 @@ class Upstream:
             return await instance.take(fresh=fresh)
         except Unreachable:
             if judged:
-                instance.breaker.fail(self.now())
+                instance.breaker.fail(self.now(), gone=True)
             return None
         except BaseException:  # nothing is known about the service: it is busy, or the caller left
             if judged:

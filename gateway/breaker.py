@@ -15,13 +15,14 @@ TRIAL_S = 30.0  # a trial that ended without a verdict in this time is forgotten
 class Breaker:
     """Counts the failures in a row of one instance. Times are seconds of one monotonic clock."""
 
-    __slots__ = ("_failures", "_trial_at", "_until", "_wait_s", "opened")
+    __slots__ = ("_failures", "_trial_at", "_until", "_wait_s", "gone", "opened")
 
     def __init__(self) -> None:
         self._failures = 0
         self._until: float | None = None
         self._wait_s = WAIT_S
         self._trial_at: float | None = None
+        self.gone = False  # the last failure: nobody listened
         self.opened = 0  # how often, for the metrics
 
     @property
@@ -58,10 +59,12 @@ class Breaker:
     def succeed(self) -> None:
         """The service answered."""
         self._failures, self._until, self._trial_at, self._wait_s = 0, None, None, WAIT_S
+        self.gone = False
 
-    def fail(self, now: float, weight: int = 1) -> None:
-        """The service could not be reached, was silent too long or gave no answer."""
+    def fail(self, now: float, weight: int = 1, *, gone: bool = False) -> None:
+        """The service could not be reached (gone), was silent too long or gave no answer."""
         self._failures += weight
+        self.gone = gone
         self._trial_at = None
         if self._until is not None and now < self._until:
             return  # a call of before the circuit opened

@@ -46,7 +46,7 @@ class Health:
                 "state": self.states[name],
                 "instances": [
                     {
-                        "state": self._instances.get(instance, "starting"),
+                        "state": self._state(instance),
                         "circuit": instance.breaker.state(now),
                     }
                     for instance in self._upstreams[name].instances
@@ -55,8 +55,14 @@ class Health:
             for name in self._upstreams
         }
 
+    def _state(self, instance: Instance) -> State:
+        """Return what the last probe saw; an instance that has gone since is not ready."""
+        if instance.breaker.gone and not instance.breaker.is_closed:
+            return "down"
+        return self._instances.get(instance, "starting")
+
     def _tell(self, name: str) -> None:
-        found = {self._instances.get(one, "starting") for one in self._upstreams[name].instances}
+        found = {self._state(one) for one in self._upstreams[name].instances}
         state: State = next((state for state in _ORDER if state in found), "down")
         if state != self.states[name]:
             self.states[name] = state
@@ -72,8 +78,11 @@ class Health:
                 self._due.pop(gone, None)
                 self._tell(gone.name)
             now = self._upstreams.now()
+            for name in self._upstreams:
+                self._tell(name)  # a call may have found out before a probe does
             for instance, name in present.items():
-                if instance not in self._probes and self._due.get(instance, 0) <= now:
+                is_due = instance.breaker.gone or self._due.get(instance, 0) <= now
+                if instance not in self._probes and is_due:
                     self._probes[instance] = asyncio.create_task(self._probe(name, instance))
             await asyncio.sleep(min(TICK_S, self._every_s / 4))
 
@@ -89,8 +98,8 @@ class Health:
         before = self._instances.get(instance)
         if state == "down":
             instance.breaker.fail(self._upstreams.now(), weight=2)
-        elif before == "down":
-            instance.breaker.succeed()
+        elif before == "down" or instance.breaker.gone:
+            instance.breaker.succeed()  # whoever was gone is back
         self._instances[instance], instance.is_fit = state, state == "ready"
         self._due[instance] = self._upstreams.now() + self._every_s / (1 if state == "ready" else 4)
         self._probes.pop(instance, None)

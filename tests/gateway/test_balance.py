@@ -11,7 +11,9 @@ from typing import Any
 import pytest
 
 from gateway.balance import Upstream
+from gateway.breaker import FAILURES
 from gateway.forward import Limits
+from gateway.health import Health
 from gateway.upstreams import Upstreams
 from servicekit.problems import BadGateway, Unavailable
 from tests.gateway.harness import Reply, Service, door, health_of, in_loop, listening, until
@@ -245,3 +247,19 @@ async def test_a_second_instance_carries_on_when_one_dies(tmp_path: Path) -> Non
         it.services["registers"].answer = functools.partial(lambda reply, _: reply, Reply())
         await until(lambda: up.instances[0].is_fit)
         assert up.instances[0].breaker.is_closed
+
+
+@in_loop
+async def test_a_service_that_comes_back_between_two_probes_is_ready_only_when_calls_pass(
+    tmp_path: Path,
+) -> None:
+    async with door(tmp_path, probe_every_s=60) as it:
+        await until(lambda: health_of(it.plane)["registers"] == "ready")
+        [instance] = it.plane.upstreams["registers"].instances
+        for _ in range(FAILURES):
+            instance.breaker.fail(it.plane.upstreams.now(), gone=True)
+        [health] = [part for part in it.plane.parts if isinstance(part, Health)]
+        assert health.components()["registers"]["instances"][0]["state"] == "down"
+        await until(lambda: instance.breaker.is_closed)  # long before the next probe is due
+        await until(lambda: health_of(it.plane)["registers"] == "ready")
+        assert (await it.get("/registers/island/context")).status == 200
