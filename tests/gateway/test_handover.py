@@ -15,7 +15,8 @@ import pytest
 
 from servicekit import handover
 from tests.gateway.harness import SOAK
-from tests.gateway.test_process import ask, free_port, start, upstream
+from tests.gateway.test_process import ask, start, upstream
+from tests.support.platform import free_port
 
 pytestmark = pytest.mark.process
 __all__ = ["upstream"]  # a fixture

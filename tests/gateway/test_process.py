@@ -24,6 +24,7 @@ from servicekit.clock import SystemClock
 from servicekit.database import Database
 from servicekit.note import Checkpoint, read_note
 from tests.gateway.harness import LOG_KEY, SERVICES
+from tests.support.platform import free_port
 
 pytestmark = pytest.mark.process
 
@@ -64,12 +65,6 @@ def upstream() -> Iterator[int]:
     yield server.server_port
     server.shutdown()
     server.server_close()
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def start(

@@ -5,7 +5,6 @@ import os
 import re
 import shutil
 import signal
-import socket
 import subprocess
 import threading
 from collections.abc import Iterator
@@ -14,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.platform.layout import ROOT
+from tests.support.platform import free_port
 
 ELSEWHERE = (
     "git clone",
@@ -30,14 +30,6 @@ def commands() -> list[str]:
     blocks = re.findall(r"```console\n(.*?)```", text, flags=re.DOTALL)
     lines = re.findall(r"^\$ (.*(?:\\\n.*)*)", "\n".join(blocks), flags=re.MULTILINE)
     return [line.split("   #")[0].strip() for line in lines]
-
-
-def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port = listener.getsockname()[1]
-        assert isinstance(port, int)
-        return port
 
 
 @pytest.fixture(scope="module")

@@ -2,8 +2,8 @@
 
 import json
 import os
+import random
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
+from atoll import processes
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 START_WITHIN_S = 120
@@ -123,10 +125,15 @@ def _child_of(pid: int) -> int | None:
 
 
 def free_port() -> int:
-    """Return a port that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """Return a port where nobody listens, there and on the next ones, where services follow.
+
+    Below the range that systems give to outgoing calls: a call of another test could take a port
+    there between this look and the start.
+    """
+    for first in random.SystemRandom().sample(range(15_000, 32_000, 32), 200):
+        if all(processes.is_free(first + place) for place in range(20)):
+            return first
+    raise AssertionError("there is no free port")
 
 
 def wait_for(

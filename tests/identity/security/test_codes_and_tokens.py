@@ -253,8 +253,9 @@ def test_security_18_an_access_token_has_one_audience_and_the_claims_of_the_wire
     machine = browser.claims(own)
     assert set(machine) == of_every_token
     assert machine["sub"] == machine["client_id"] == "fisheries"
-    assert machine["roles"][0] == "registers:custodian:fishing-vessel"
-    assert machine["scope"] == "registers.read registers.append"
+    kept = ("fishing-vessel", "vessel-owner", "landing-site")
+    assert machine["roles"] == [f"registers:custodian:{register}" for register in kept]
+    assert machine["scope"] == "registers.read registers.append registers.personal"
     verifier = Verifier(
         KeySource(app.extensions["identity"].keys.jwks),
         "http://localhost:8000/identity",
