@@ -147,11 +147,12 @@ def test_withdrawn_consent_stops_the_journey_at_the_door(
 
 
 def of_the_department(page: str, action: str) -> str:
-    """Return where a form of the department's own agreement is sent; she has agreed to others."""
-    [card] = [card for card in page.split("govuk-summary-card__title") if "Fisheries" in card[:60]]
-    found = re.search(rf'action="(/identity/consents/[^"]+/{action})"', card)
-    assert found, page
-    return found[1]
+    """Return where the form of the department's newest agreement is sent; there are others."""
+    for card in page.split("govuk-summary-card__title"):
+        found = re.search(rf'action="(/identity/consents/[^"]+/{action})"', card)
+        if found and "Fisheries" in card[:60]:
+            return found[1]
+    raise AssertionError(page)
 
 
 def refusal(platform: RunningPlatform) -> str:
