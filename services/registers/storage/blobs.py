@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from sqlalchemy import Row, and_, bindparam, func, select
+from sqlalchemy import Row, and_, bindparam, select
 from sqlalchemy.orm import Session
 
 from services.registers.storage import rows
@@ -41,16 +41,17 @@ _ONE = {
 }
 
 
-_NUMBERS = (
-    select(core(Blob.__table__).c.item_hash, core(Blob.__table__).c.number)
-    .select_from(Blob)
-    .join(BlobPlace, _AT_PLACE)
-    .where(
-        BlobPlace.register_id == bindparam("register"),
-        BlobPlace.kind == ITEM,
-        BlobPlace.prefix.in_(bindparam("prefixes", expanding=True)),
-        BlobPlace.number <= bindparam("below"),
-    )
+_PLACES, _BLOBS = core(BlobPlace.__table__), core(Blob.__table__)
+# two steps instead of a join, which a planner may begin at its wrong end
+_NUMBERS = select(_PLACES.c.number).where(
+    _PLACES.c.register_id == bindparam("register"),
+    _PLACES.c.kind == ITEM,
+    _PLACES.c.prefix.in_(bindparam("prefixes", expanding=True)),
+    _PLACES.c.number <= bindparam("below"),
+)
+_ITEM_HASHES = select(_BLOBS.c.item_hash, _BLOBS.c.number).where(
+    _BLOBS.c.register_id == bindparam("register"),
+    _BLOBS.c.number.in_(bindparam("numbers", expanding=True)),
 )
 
 
@@ -79,20 +80,28 @@ def first_of_their_hash(
     """Leave out the blobs whose hash of this kind an earlier blob has already."""
     if kind == ITEM:
         return list(given)
-    first: dict[bytes, int] = {}
+    numbers: dict[int, list[int]] = {}
     for part in rows.chunks(given):
-        statement = (
-            select(Blob.hash, func.min(Blob.number))
-            .join(BlobPlace, _AT_PLACE)
-            .where(
-                BlobPlace.register_id == register_id,
-                BlobPlace.kind == BLOB,
-                BlobPlace.prefix.in_([prefix(row.hash) for row in part]),
-            )
-            .group_by(Blob.hash)
+        statement = select(_PLACES.c.prefix, _PLACES.c.number).where(
+            _PLACES.c.register_id == register_id,
+            _PLACES.c.kind == BLOB,
+            _PLACES.c.prefix.in_([prefix(row.hash) for row in part]),
         )
-        first |= dict(session.execute(statement).all())
-    return [row for row in given if first[row.hash] == row.number]
+        for at, number in session.connection().execute(statement):
+            numbers.setdefault(at, []).append(number)
+
+    def is_first(row: Any) -> bool:
+        earlier = [number for number in numbers.get(prefix(row.hash), ()) if number < row.number]
+        if not earlier:  # nearly always
+            return True
+        statement = select(_BLOBS.c.number).where(
+            _BLOBS.c.register_id == register_id,
+            _BLOBS.c.number.in_(earlier),
+            _BLOBS.c.hash == row.hash,
+        )
+        return session.connection().execute(statement).first() is None
+
+    return [row for row in given if is_first(row)]
 
 
 def numbers_of(
@@ -106,7 +115,10 @@ def numbers_of(
     connection = session.connection()
     for prefixes in rows.chunks(list(wanted)):
         values = {"register": register_id, "prefixes": prefixes, "below": below}
-        found |= dict(connection.execute(_NUMBERS, values).all())
+        numbers = connection.scalars(_NUMBERS, values).all()
+        if numbers:
+            hashes = {"register": register_id, "numbers": numbers}
+            found |= dict(connection.execute(_ITEM_HASHES, hashes).all())
     return found
 
 
