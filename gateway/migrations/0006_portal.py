@@ -1,8 +1,0 @@
-"""Reserved: nothing to change yet."""
-
-revision = "0006"
-down_revision = "0005"
-
-
-def upgrade() -> None:
-    """Change nothing."""

@@ -1,8 +1,0 @@
-"""Reserved: nothing to change yet."""
-
-revision = "0002"
-down_revision = "0001"
-
-
-def upgrade() -> None:
-    """Change nothing."""
